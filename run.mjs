@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+// Starts a program of this repository on any host with Node >= 20 and npm: installs the locked
+// packages when they are missing or stale, finds a Node that can run TypeScript, becomes it.
+//
+//   node run.mjs src/main.ts serve
+//
+// Plain JavaScript, without dependencies: it runs before anything is installed.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE_MIN = [24, 12] // the first with stable type stripping
+const INSTALL_TIMEOUT_MS = 10 * 60_000
+
+const root = dirname(fileURLToPath(import.meta.url))
+const modules = join(root, 'node_modules')
+const stamp = join(modules, '.installed')
+
+await install()
+become(suitableNode(), process.argv.slice(2))
+
+/** What the installed packages must match: the lock file and the platform they were chosen for. */
+function fingerprint() {
+  const lock = readFileSync(join(root, 'package-lock.json'))
+  return createHash('sha256')
+    .update(lock)
+    .update(`${process.platform}-${process.arch}`)
+    .digest('hex')
+}
+
+function isInstalled() {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint()
+}
+
+/** Installs, once: a second starter waits for the first instead of tearing its packages away. */
+async function install() {
+  const lock = join(root, '.installing')
+  const deadline = Date.now() + INSTALL_TIMEOUT_MS
+  while (!isInstalled()) {
+    if (take(lock)) {
+      process.on('exit', () => rmSync(lock, { force: true }))
+      installLocked()
+      rmSync(lock, { force: true })
+    } else {
+      if (Date.now() > deadline) fail(`Another start is installing (${lock}); it took too long.`)
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+}
+
+/** Creates the lock file with this process's id; takes over that of a process that is gone. */
+function take(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') fail(`Cannot write to ${root}: ${error.message}`)
+  }
+  try {
+    const owner = Number(readFileSync(lock, 'utf8'))
+    if (owner > 0) process.kill(owner, 0) // 0: only asks whether it exists
+  } catch (error) {
+    if (error.code === 'ESRCH') rmSync(lock, { force: true })
+  }
+  return false
+}
+
+function installLocked() {
+  // Output goes to stderr: stdout belongs to the program.
+  const options = { cwd: root, stdio: ['ignore', 2, 2] }
+  // Not `npm ci`: it refuses a lock file that lacks the binaries of platforms which the registry at
+  // hand does not carry. This installs what the lock file says, too, and with --no-save never writes it.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  const npm = process.env.npm_execpath // the npm that runs this script, if one does
+  const done = npm?.endsWith('.js')
+    ? spawnSync(process.execPath, [npm, ...args], options)
+    : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
+  if (done.error) fail(`Cannot run npm (${done.error.message}); install Node.js with npm first.`)
+  if (done.status !== 0) fail('npm install failed; its message stands above.')
+  writeFileSync(stamp, fingerprint())
+}
+
+/** This Node if it is new enough, else the one among the optional packages. */
+function suitableNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1]))
+    return process.execPath
+  const bundled = join(modules, `node-${process.platform}-${process.arch}`, 'bin', 'node')
+  if (existsSync(bundled)) return bundled
+  return fail(
+    `Tallymark needs Node.js >= ${NODE_MIN.join('.')}; this is ${process.version}, and no newer one comes as a package for ${process.platform}-${process.arch}. Install it from https://nodejs.org.`,
+  )
+}
+
+function become(node, args) {
+  const path = [dirname(node), join(modules, '.bin'), process.env.PATH].join(delimiter)
+  const env = { ...process.env, PATH: path }
+  // Node >= 22.15 on POSIX becomes the program: same process id, nothing in between.
+  if (process.execve && process.platform !== 'win32') process.execve(node, [node, ...args], env)
+  const child = spawn(node, args, { env, stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // npm or its shell killed with -9 takes this process's parent away without a signal.
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref()
+  child.on('error', (error) => fail(`Cannot run ${node}: ${error.message}`))
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : code))
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}

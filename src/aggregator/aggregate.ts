@@ -1,0 +1,43 @@
+import { hash } from 'node:crypto'
+import type { Click, Tally } from '../click.ts'
+import type { Batch } from '../log/click-log.ts'
+import { floorTo, MINUTE_MS } from '../minute.ts'
+import type { Aggregate, Delta, KeyedClick } from '../store/count-store.ts'
+
+const KEY_HASH_BYTES = 16
+
+/**
+ * Folds the clicks without key into one delta for each (banner, tally, minute). Pure, and the
+ * order of clicks is irrelevant. Clicks with a key are passed on: only the store knows which are new.
+ */
+export function aggregate({ span, clicks }: Pick<Batch, 'span' | 'clicks'>): Aggregate {
+  const counts = new Map<string, Delta & { count: number }>()
+  const keyed: KeyedClick[] = []
+  for (const { bannerId, tally, at, key } of clicks) {
+    const minute = floorTo(at, MINUTE_MS)
+    if (key !== undefined) {
+      keyed.push({ bannerId, tally, minute, keyHash: keyHash(bannerId, tally, key) })
+      continue
+    }
+    const slot = `${bannerId} ${tally} ${minute}`
+    const delta = counts.get(slot)
+    if (delta === undefined) counts.set(slot, { bannerId, tally, minute, count: 1 })
+    else delta.count += 1
+  }
+  return { span, deltas: [...counts.values()].toSorted(bySlot), keyed: keyed.toSorted(bySlot) }
+}
+
+/**
+ * What a key is stored as: half of SHA-256 over tally, banner and key, the same in every store.
+ * 16 bytes instead of up to 128, and 2^64 keys of one banner before a collision is likely.
+ */
+function keyHash(bannerId: number, tally: Tally, key: Required<Click>['key']): Uint8Array {
+  return hash('sha256', `${tally}\n${bannerId}\n${key}`, 'buffer').subarray(0, KEY_HASH_BYTES)
+}
+
+type Slot = Pick<Delta, 'bannerId' | 'tally' | 'minute'>
+
+// One order of rows in every batch: stores that lock row by row deadlock without it.
+function bySlot(a: Slot, b: Slot): number {
+  return a.bannerId - b.bannerId || a.tally.localeCompare(b.tally) || a.minute - b.minute
+}

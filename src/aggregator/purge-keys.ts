@@ -1,0 +1,47 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Clock } from '../clock.ts'
+import { AppError } from '../errors.ts'
+import type { CountStore } from '../store/count-store.ts'
+
+/** So few that a step is over before a waiting commit would notice. */
+const STEP_KEYS = 500
+const STEP_PAUSE_MS = 25
+const IDLE_PAUSE_MS = 60_000
+
+export interface PurgeOptions {
+  readonly clock: Clock
+  readonly retentionMs: number
+  readonly onPurged: (keys: number) => void
+  /** For tests; between looks when there is nothing to forget. */
+  readonly idlePauseMs?: number
+}
+
+/** Forgets old idempotency keys, a few at a time, until `signal` aborts. */
+export async function runKeyPurge(
+  store: Pick<CountStore, 'purgeKeys'>,
+  options: PurgeOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, retentionMs, onPurged, idlePauseMs = IDLE_PAUSE_MS } = options
+  while (!signal.aborted) {
+    const purged = await purgeStep(store, clock.now() - retentionMs)
+    onPurged(purged)
+    await sleep(purged === STEP_KEYS ? STEP_PAUSE_MS : idlePauseMs, signal)
+  }
+}
+
+async function purgeStep(store: Pick<CountStore, 'purgeKeys'>, before: number): Promise<number> {
+  try {
+    return await store.purgeKeys(before, STEP_KEYS)
+  } catch (error) {
+    // A store that is away loses nothing here: the keys wait for the next step.
+    if (error instanceof AppError && error.code === 'store_unavailable') return 0
+    throw error
+  }
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+}

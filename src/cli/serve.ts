@@ -1,0 +1,59 @@
+import { startApp, type App } from '../app.ts'
+import { readConfig, type Config } from '../config.ts'
+import { OperatorError } from '../errors.ts'
+import { createLogger, type Logger } from '../logger.ts'
+
+/** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
+const REPEAT_IGNORED_MS = 1_000
+
+/** `tallymark serve`: counts until a signal. Returns the exit code. */
+export async function serve(version: string): Promise<number> {
+  const config = readConfig()
+  const logger = createLogger(config.log)
+  // Before listening: a signal during the start must not kill it halfway.
+  const stopped = stopSignal()
+  const app = await startApp(config, logger)
+  logger.info(`Tallymark ${version} (${shapeOf(config)}) listens on ${app.origin}`)
+  try {
+    await Promise.race([stopped, app.failed])
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    logger.fatal(error.message)
+    return error.exitCode
+  }
+  return stop(app, config, logger)
+}
+
+function shapeOf({ store, envFile }: Config): string {
+  const values = envFile === undefined ? '' : `, values from ${envFile}`
+  return `embedded SQLite in ${store.folder}${values}`
+}
+
+async function stop(app: App, config: Config, logger: Logger): Promise<number> {
+  const { promise: gaveUp, resolve: giveUp } = Promise.withResolvers<false>()
+  const timer = setTimeout(() => giveUp(false), config.shutdownTimeoutMs)
+  const settled = app[Symbol.asyncDispose]().then(() => true)
+  const isSettled = await Promise.race([settled, gaveUp, app.failed])
+  clearTimeout(timer)
+  if (isSettled) {
+    logger.info('Stopped; every acknowledged click is counted')
+    return 0
+  }
+  logger.error(
+    `Gave up stopping after ${config.shutdownTimeoutMs} ms: ${app.waiting()} clicks, none of them acknowledged, could not be stored`,
+  )
+  return 1
+}
+
+/** Resolves at the first signal. One that comes a second later or more ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let first: number | undefined
+    const onSignal = (): void => {
+      first ??= performance.now()
+      if (performance.now() - first > REPEAT_IGNORED_MS) process.exit(1)
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  })
+}

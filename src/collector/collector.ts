@@ -1,0 +1,47 @@
+import type { BannerStatus } from '../banner.ts'
+import type { Clock } from '../clock.ts'
+import { AppError } from '../errors.ts'
+import type { ClickSink } from '../log/click-log.ts'
+import type { BannerRegistry } from '../registry/banner-registry.ts'
+
+export interface CollectorParts {
+  readonly registry: Pick<BannerRegistry, 'statusOf'>
+  readonly sink: ClickSink
+  readonly clock: Clock
+}
+
+/** Takes a click in: resolves once it is durable, and only then. Whatever it throws was refused. */
+export async function collect(
+  { registry, sink, clock }: CollectorParts,
+  bannerId: number,
+  key: string | undefined,
+): Promise<void> {
+  const known = registry.statusOf(bannerId)
+  checkClickable(bannerId, known instanceof Promise ? await known : known)
+  const at = clock.now()
+  await sink.append(
+    key === undefined ? { bannerId, tally: 'click', at } : { bannerId, tally: 'click', at, key },
+  )
+}
+
+/** What `collect` would throw now, without counting: the answer to HEAD. */
+export async function check({ registry, sink }: CollectorParts, bannerId: number): Promise<void> {
+  checkClickable(bannerId, await registry.statusOf(bannerId))
+  const { trouble } = sink.state()
+  if (trouble !== undefined) {
+    throw new AppError('store_unavailable', 'Clicks cannot be stored at the moment.')
+  }
+}
+
+function checkClickable(bannerId: number, status: BannerStatus | undefined): void {
+  switch (status) {
+    case 'active':
+      return
+    case 'paused':
+      throw new AppError('banner_paused', `Banner ${bannerId} is paused.`)
+    case 'archived':
+      throw new AppError('banner_archived', `Banner ${bannerId} is archived.`)
+    case undefined:
+      throw new AppError('banner_not_found', `There is no banner ${bannerId}.`)
+  }
+}

@@ -1,0 +1,78 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+import { hasBody, readBody } from '../http/body.ts'
+import { bannerIdOf, queryOf } from '../http/route.ts'
+import type { Metrics } from '../metrics.ts'
+import { check, collect, type CollectorParts } from './collector.ts'
+import { readKey } from './key.ts'
+
+const ACCEPTED = '{"status":"accepted"}'
+const PREFLIGHT_MAX_AGE_S = '86400'
+
+export type CountParts = CollectorParts & { readonly metrics: Pick<Metrics, 'clicks' | 'refuse'> }
+
+/** `GET` and `POST /counter/:bannerId`: any body is read and ignored. */
+export function countClick(parts: CountParts) {
+  return (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+    counted(parts, reply, async () => {
+      const id = bannerIdOf(request)
+      if (hasBody(request.raw)) await readBody(request.raw)
+      await collect(parts, id, keyOf(request))
+    })
+}
+
+/** Runs one counting request: its headers, its metrics, and 200 only after `count` resolved. */
+export async function counted(
+  { metrics }: CountParts,
+  reply: FastifyReply,
+  count: () => Promise<void>,
+): Promise<FastifyReply> {
+  metrics.clicks.received += 1
+  setCountHeaders(reply)
+  try {
+    await count()
+  } catch (error) {
+    metrics.refuse(error instanceof AppError ? error.code : 'internal_error')
+    throw error
+  }
+  metrics.clicks.accepted += 1
+  return reply.header('content-type', 'application/json; charset=utf-8').send(ACCEPTED)
+}
+
+/** `HEAD /counter/:bannerId`: the status that GET would have; nothing is counted. */
+export function headClick(parts: CountParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    setCountHeaders(reply)
+    const id = bannerIdOf(request)
+    if (hasBody(request.raw)) await readBody(request.raw)
+    keyOf(request)
+    await check(parts, id)
+    return reply.header('content-type', 'application/json; charset=utf-8').send(ACCEPTED)
+  }
+}
+
+/**
+ * `OPTIONS`: lets a page of any origin count with these methods. Only a preflight for one of them
+ * gets the headers, so that no page is told that it may read statistics.
+ */
+export function countPreflight(counting: readonly string[], allowed: readonly string[]) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    void reply.header('allow', allowed.join(', ')).header('vary', 'Access-Control-Request-Method')
+    if (counting.includes(request.headers['access-control-request-method'] ?? '')) {
+      setCountHeaders(reply)
+      void reply
+        .header('access-control-allow-methods', counting.join(', '))
+        .header('access-control-allow-headers', 'content-type, idempotency-key')
+        .header('access-control-max-age', PREFLIGHT_MAX_AGE_S)
+    }
+    return reply.code(204).send()
+  }
+}
+
+export function keyOf(request: FastifyRequest): string | undefined {
+  return readKey(request.headers['idempotency-key'], queryOf(request)['key'])
+}
+
+function setCountHeaders(reply: FastifyReply): void {
+  void reply.header('cache-control', 'no-store').header('access-control-allow-origin', '*')
+}

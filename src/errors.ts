@@ -1,0 +1,181 @@
+// Every failure that a caller can see has a code of this table. The table is closed: a client may
+// switch over it, docs/errors.md is made from it, and a test holds the two together.
+
+export interface ErrorKind {
+  readonly status: number
+  readonly title: string
+  /** For the documentation: when it happens, and what the caller can do. */
+  readonly about: string
+  /** Sent as Retry-After: how long a caller should wait before the same request may succeed. */
+  readonly retryAfterS?: number
+}
+
+export const ERRORS = {
+  bad_request: {
+    status: 400,
+    title: 'Bad request',
+    about: 'The request is not HTTP that can be read: its path encoding, a header, its framing.',
+  },
+  invalid_banner_id: {
+    status: 400,
+    title: 'Invalid banner id',
+    about: 'A banner id is an integer from 1 to 2147483647, written plainly.',
+  },
+  invalid_idempotency_key: {
+    status: 400,
+    title: 'Invalid idempotency key',
+    about: 'A key has 1 to 128 visible ASCII characters and is given once.',
+  },
+  invalid_parameter: {
+    status: 400,
+    title: 'Invalid parameter',
+    about: 'A parameter is unknown, unreadable, missing, or given twice; `errors` names it.',
+  },
+  invalid_body: {
+    status: 400,
+    title: 'Invalid body',
+    about: 'The body is not a JSON object in UTF-8.',
+  },
+  invalid_range: {
+    status: 400,
+    title: 'Invalid range',
+    about: '`tsFrom` must be before `tsTo`.',
+  },
+  range_too_large: {
+    status: 400,
+    title: 'Range too large',
+    about: 'The range has more than 100,000 steps: ask for a shorter one.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'Unauthorized',
+    about: 'This needs `Authorization: Bearer` with the read or the admin token.',
+  },
+  not_found: {
+    status: 404,
+    title: 'Not found',
+    about: 'There is nothing at this path.',
+  },
+  banner_not_found: {
+    status: 404,
+    title: 'Banner not found',
+    about: 'No banner has this id.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method not allowed',
+    about: 'The path exists, the method does not; `Allow` lists those that do.',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'Request timeout',
+    about: 'The request did not arrive in time.',
+  },
+  banner_paused: {
+    status: 410,
+    title: 'Banner paused',
+    about: 'The banner is paused; its clicks are not counted.',
+  },
+  banner_archived: {
+    status: 410,
+    title: 'Banner archived',
+    about: 'The banner is archived; its clicks are not counted.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Body too large',
+    about: 'A body may have at most 16 KiB.',
+  },
+  uri_too_long: {
+    status: 414,
+    title: 'URI too long',
+    about: 'The request line does not fit 16 KiB.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'Unsupported media type',
+    about: 'The body is compressed; send it plain.',
+  },
+  expectation_failed: {
+    status: 417,
+    title: 'Expectation failed',
+    about: 'The only `Expect` that is understood is `100-continue`.',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'Headers too large',
+    about: 'Request line and headers do not fit 16 KiB together.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Internal error',
+    about: 'Something failed here. The request id finds it in the log.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Overloaded',
+    about: 'Refused before it was taken in, so it was never counted: send it again later.',
+    retryAfterS: 1,
+  },
+  store_unavailable: {
+    status: 503,
+    title: 'Store unavailable',
+    about:
+      'Not known to be durable in time. A click was counted at most once: resend it only with an idempotency key.',
+    retryAfterS: 1,
+  },
+  not_ready: {
+    status: 503,
+    title: 'Not ready',
+    about: 'The service cannot count at the moment; `parts` says why.',
+    retryAfterS: 1,
+  },
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** One field that is wrong, and the rule that it breaks. */
+export interface FieldError {
+  readonly field: string
+  readonly message: string
+}
+
+/** An expected failure. `message` is the problem's `detail`: it says what to change. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly errors: readonly FieldError[] | undefined
+
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { readonly errors?: readonly FieldError[]; readonly cause?: unknown } = {},
+  ) {
+    super(detail, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.errors = options.errors
+  }
+
+  /** Names every wrong field, in its text too: not every client shows `errors`. */
+  static ofFields(errors: readonly FieldError[]): AppError {
+    const list = errors.map(({ field, message }) => `${field} ${message}`).join('; ')
+    return new AppError('invalid_parameter', `${list}.`, { errors })
+  }
+}
+
+/**
+ * Start-up or the service as a whole cannot go on, for a reason that an operator can mend.
+ * `message` is the whole of what the operator reads; exit code 1, or 2 for wrong configuration.
+ */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError'
+  readonly exitCode: 1 | 2
+
+  constructor(
+    message: string,
+    options: { readonly exitCode?: 1 | 2; readonly cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.exitCode = options.exitCode ?? 1
+  }
+}

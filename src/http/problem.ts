@@ -1,0 +1,51 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import { ERRORS, type AppError, type ErrorKind } from '../errors.ts'
+
+const PROBLEM_TYPE = 'application/problem+json'
+
+/** RFC 9457. `extra` are members of this kind of problem, and the request id of a 5xx. */
+function problemOf(error: AppError, extra: Readonly<Record<string, unknown>> = {}): string {
+  const { status, title }: ErrorKind = ERRORS[error.code]
+  return JSON.stringify({
+    type: `urn:tallymark:problem:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+    ...extra,
+  })
+}
+
+/** Answers with the error; headers that the handler set before stay. */
+export function sendProblem(
+  reply: FastifyReply,
+  error: AppError,
+  extra: Readonly<Record<string, unknown>> = {},
+): FastifyReply {
+  const { status, retryAfterS }: ErrorKind = ERRORS[error.code]
+  if (retryAfterS !== undefined) void reply.header('retry-after', String(retryAfterS))
+  if (status === 401) void reply.header('www-authenticate', 'Bearer')
+  const requestId = status >= 500 ? { requestId: reply.request.id } : {}
+  return reply
+    .code(status)
+    .header('content-type', PROBLEM_TYPE)
+    .header('cache-control', 'no-store')
+    .send(problemOf(error, { ...extra, ...requestId }))
+}
+
+/** The whole HTTP/1.1 answer, for requests that never became one: they have only a socket. */
+export function rawProblem(error: AppError): string {
+  const { status }: ErrorKind = ERRORS[error.code]
+  const body = problemOf(error)
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
+}

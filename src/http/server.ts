@@ -1,0 +1,188 @@
+import { randomBytes } from 'node:crypto'
+import {
+  METHODS,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import {
+  fastify,
+  type ConnectionError,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+} from 'fastify'
+import { AppError, OperatorError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import { checkRead, type Tokens } from './access.ts'
+import { rawProblem, sendProblem } from './problem.ts'
+import { bannerIdOf, type Route } from './route.ts'
+
+/** Request line and headers together; Node answers 431 (here also 414) beyond it. */
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+const KEEP_ALIVE_TIMEOUT_MS = 72_000 // longer than the usual 60 s of a proxy in front
+const CONNECTIONS_CHECK_MS = 1_000
+
+export interface ServerOptions {
+  readonly host: string
+  readonly port: number
+  readonly routes: readonly Route[]
+  readonly tokens: Tokens
+  readonly logger: Logger
+  /** How long a stop waits for requests under way before it cuts their connections. */
+  readonly drainTimeoutMs: number
+}
+
+export interface Server extends AsyncDisposable {
+  /** `http://host:port` */
+  readonly origin: string
+}
+
+/** Listens; transport only. Disposal stops accepting, answers what is under way, then closes. */
+export async function listen(options: ServerOptions): Promise<Server> {
+  const app = createApp(options.logger)
+  for (const route of options.routes) addRoute(app, route, options.tokens)
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?', 1)
+    return refusePath(reply, request.method, allowedMethods(options.routes, path))
+  })
+  try {
+    await app.listen({ host: options.host, port: options.port })
+  } catch (cause) {
+    throw new OperatorError(listenProblem(options, cause), { cause })
+  }
+  const { port } = app.server.address() as AddressInfo // it listens on TCP
+  return {
+    origin: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    [Symbol.asyncDispose]: () => drain(app, options.drainTimeoutMs),
+  }
+}
+
+function createApp(logger: Logger): FastifyInstance {
+  const idPrefix = randomBytes(4).toString('hex')
+  let requests = 0
+  const app: FastifyInstance = fastify<HttpServer>({
+    logger: false, // no line a request; failures are logged below
+    genReqId: () => `${idPrefix}-${(requests += 1).toString(36)}`,
+    exposeHeadRoutes: false, // a HEAD must not count, so the table says which routes have one
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: HEADER_BYTES_MAX },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+    },
+    clientErrorHandler: refuseSocket,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, appErrorOf(error)),
+  })
+  // Bodies are read by the handlers: their limits and checks come in an order of their own, and
+  // counting ignores what a body holds. So Fastify, which would parse first, is told of none.
+  for (const method of METHODS) {
+    if (method !== 'CONNECT') app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+  }
+  app.setErrorHandler((error: FastifyError | AppError, request, reply) => {
+    const known = appErrorOf(error)
+    if (known.code === 'internal_error') {
+      logger.error({ requestId: request.id, err: error }, 'A request failed')
+    }
+    return sendProblem(reply, known)
+  })
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    response.shouldKeepAlive = false
+    const error = new AppError('expectation_failed', 'Only "Expect: 100-continue" is understood.')
+    response.socket?.end(rawProblem(error))
+  })
+  return app
+}
+
+function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
+  const { methods, path, access, handle } = route
+  app.route({
+    method: [...methods],
+    url: path,
+    handler: (request, reply) => {
+      if (access === 'read') {
+        if (path.includes(':bannerId')) bannerIdOf(request)
+        checkRead(tokens, request.headers.authorization)
+      }
+      return handle(request, reply)
+    },
+  })
+}
+
+/** 404 or, where only the method is wrong, 405: Fastify does not know the difference. */
+function refusePath(reply: FastifyReply, method: string, allowed: readonly string[]): FastifyReply {
+  if (allowed.length === 0) {
+    return sendProblem(reply, new AppError('not_found', 'There is nothing at this path.'))
+  }
+  const allow = allowed.join(', ')
+  const error = new AppError('method_not_allowed', `${method} is not one of ${allow}.`)
+  return sendProblem(reply.header('allow', allow), error)
+}
+
+function allowedMethods(routes: readonly Route[], path: string): string[] {
+  const fits = routes.filter((route) => patternOf(route.path).test(path))
+  return [...new Set(fits.flatMap(({ methods }) => methods))]
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`)
+}
+
+function appErrorOf(error: Error): AppError {
+  if (error instanceof AppError) return error
+  // Fastify's own refusals; whatever else arrives here is a mistake of ours.
+  if ('code' in error && error.code === 'FST_ERR_BAD_URL') {
+    return new AppError('bad_request', 'The path is not valid percent-encoded UTF-8.')
+  }
+  return new AppError('internal_error', 'Something failed here; the log has more.', {
+    cause: error,
+  })
+}
+
+/** Answers what the HTTP parser refused. */
+function refuseSocket(error: ConnectionError, socket: Socket): void {
+  if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawProblem(socketProblem(error)))
+  // Whoever neither reads the answer nor closes is cut.
+  setTimeout(() => socket.destroy(), CONNECTIONS_CHECK_MS).unref()
+}
+
+function socketProblem(error: ConnectionError): AppError {
+  const limit = `${HEADER_BYTES_MAX} bytes`
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return isWithoutNewline(error.rawPacket)
+        ? new AppError('uri_too_long', `The request line has more than ${limit}.`)
+        : new AppError('headers_too_large', `Request line and headers have more than ${limit}.`)
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new AppError('request_timeout', 'The request did not arrive in time.')
+    default:
+      return new AppError('bad_request', 'This is not HTTP/1.1 that can be read.')
+  }
+}
+
+/** Fastify's type of `rawPacket` is the JSON of what Node gives: a Buffer. */
+function isWithoutNewline(packet: unknown): boolean {
+  return Buffer.isBuffer(packet) && !packet.includes('\n')
+}
+
+function listenProblem({ host, port }: ServerOptions, cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code === 'EADDRINUSE') return `Port ${port} of ${host} is taken; set PORT to a free one.`
+  if (code === 'EACCES') return `Port ${port} needs more rights; set PORT to one above 1023.`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST ${host} is no address here.`
+  return `Cannot listen on ${host}, port ${port}: ${String(cause)}`
+}
+
+async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
+  // A reader that never reads, a sender that never ends: cut, they hold no acknowledged click back.
+  const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+  await app.close()
+  clearTimeout(cut)
+}

@@ -1,0 +1,61 @@
+import type { Click } from '../click.ts'
+import type { AppError } from '../errors.ts'
+
+/**
+ * A stretch of one source of clicks. The store keeps the source's position beside the counts, so
+ * that a stretch is counted once however often it is tried.
+ */
+export interface Span {
+  /** `writer:<uuid>` (from and to count its batches), later `<topic>/<partition>` (offsets). */
+  readonly source: string
+  readonly from: bigint
+  readonly to: bigint
+  /** 16 random bytes: tells this batch from any other that begins at the same position. */
+  readonly batchId: Uint8Array
+}
+
+/** What became of one attempt to count a batch. */
+export type Outcome =
+  /** The store holds it: now, or already since an earlier attempt whose answer was lost. */
+  | { readonly kind: 'counted' }
+  /** The source's position is not where the batch begins, and another batch moved it. */
+  | { readonly kind: 'superseded' }
+  /** The store did not say. It may still land, so the batch must not be recomposed. */
+  | { readonly kind: 'in-doubt'; readonly cause: AppError }
+
+/** Clicks that are counted in one store transaction. */
+export interface Batch {
+  readonly span: Span
+  readonly clicks: readonly Click[]
+  /** Called once for each time the batch was yielded; the log alone decides what it yields next. */
+  settle(outcome: Outcome): void
+}
+
+export interface SinkState {
+  /** Clicks that are neither durable nor refused yet. */
+  readonly waiting: number
+  /** Why clicks are not becoming durable at the moment; undefined while they are. */
+  readonly trouble: string | undefined
+}
+
+/**
+ * Where the collector puts clicks. Contract (test/contract/click-log.ts):
+ * - `append` resolves when the click is durable: it survives kill -9 and will be counted once.
+ * - It rejects with `overloaded` if the click was never taken in, and is never counted.
+ * - It rejects with `store_unavailable` if the click is not known to be durable in time. It is
+ *   counted at most once.
+ */
+export interface ClickSink {
+  append(click: Click): Promise<void>
+  state(): SinkState
+}
+
+/**
+ * Where the aggregator takes batches from. Contract (test/contract/click-log.ts):
+ * - Every click that was taken in is yielded until its batch is counted.
+ * - A batch in doubt is yielded again unchanged, and nothing else of its source before it.
+ * - After `signal` the batches that are waiting are yielded, then the iteration ends.
+ */
+export interface ClickSource {
+  batches(signal: AbortSignal): AsyncIterable<Batch>
+}

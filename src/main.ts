@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// The executable: arguments to a command, its result to an exit code.
+import { readFileSync } from 'node:fs'
+import { HELP } from './cli/help.ts'
+import { serve } from './cli/serve.ts'
+import { OperatorError } from './errors.ts'
+
+const USAGE_EXIT_CODE = 2
+
+process.exit(await run(process.argv.slice(2)))
+
+async function run(args: readonly string[]): Promise<number> {
+  const [command = 'serve', ...rest] = args
+  if (rest.length > 0) return refuse(`${command} takes no arguments`)
+  switch (command) {
+    case 'serve':
+      return serve(version()).catch(report)
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(HELP)
+      return 0
+    case 'version':
+    case '--version':
+      process.stdout.write(`${version()}\n`)
+      return 0
+    default:
+      return refuse(`there is no command ${JSON.stringify(command)}`)
+  }
+}
+
+function refuse(problem: string): number {
+  process.stderr.write(`tallymark: ${problem}; see tallymark help\n`)
+  return USAGE_EXIT_CODE
+}
+
+/** An operator reads a sentence; anything else is a mistake of ours and shows its stack. */
+function report(error: unknown): number {
+  if (!(error instanceof OperatorError)) throw error
+  process.stderr.write(`tallymark: ${error.message}\n`)
+  return error.exitCode
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  // The package's own file.
+  return (JSON.parse(text) as { version: string }).version
+}

@@ -1,0 +1,101 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ErrorCode } from './errors.ts'
+
+/**
+ * Every metric of the service. received = accepted + refused + those under way.
+ *
+ * The counters of single clicks are plain numbers, read when Prometheus asks: a labelled `inc()`
+ * costs more than the rest of the bookkeeping of a click.
+ */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly clicks = { received: 0, accepted: 0, refused: new Map<ErrorCode, number>() }
+  readonly late: Counter
+  readonly keysPurged: Counter
+  readonly attempts: Counter<'outcome'>
+  readonly batchClicks: Histogram
+  readonly commitSeconds: Histogram
+
+  constructor() {
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry, prefix: 'tallymark_' })
+    this.#counter(
+      'clicks_received_total',
+      'Count requests that arrived.',
+      () => this.clicks.received,
+    )
+    this.#counter(
+      'clicks_accepted_total',
+      'Clicks answered 200: durable.',
+      () => this.clicks.accepted,
+    )
+    const { refused } = this.clicks
+    new Counter({
+      name: 'tallymark_clicks_refused_total',
+      help: 'Count requests that were not answered 200, by error code.',
+      labelNames: ['code'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [code, count] of refused) this.inc({ code }, count)
+      },
+    })
+    this.late = new Counter({
+      name: 'tallymark_clicks_late_total',
+      help: 'Clicks that were counted after they had been answered store_unavailable.',
+      registers,
+    })
+    this.keysPurged = new Counter({
+      name: 'tallymark_keys_purged_total',
+      help: 'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
+      registers,
+    })
+    this.attempts = new Counter({
+      name: 'tallymark_commits_total',
+      help: 'Attempts to commit a batch, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    })
+    this.batchClicks = new Histogram({
+      name: 'tallymark_commit_clicks',
+      help: 'Clicks in a batch.',
+      buckets: [1, 3, 10, 30, 100, 300, 1_000, 3_000],
+      registers,
+    })
+    this.commitSeconds = new Histogram({
+      name: 'tallymark_commit_seconds',
+      help: 'Duration of an attempt to commit a batch.',
+      buckets: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+      registers,
+    })
+  }
+
+  refuse(code: ErrorCode): void {
+    const { refused } = this.clicks
+    refused.set(code, (refused.get(code) ?? 0) + 1)
+  }
+
+  /** Declares a gauge that is read when Prometheus asks. */
+  gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `tallymark_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+
+  #counter(name: string, help: string, read: () => number): void {
+    new Counter({
+      name: `tallymark_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  }
+}

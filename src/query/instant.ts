@@ -1,0 +1,57 @@
+const RFC_3339 =
+  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
+const UNIX_TIME = /^(?:0|[1-9]\d{0,15})$/
+const MILLISECONDS_FROM = 10_000_000_000 // 11 digits
+const INSTANT_MAX = Date.UTC(2101, 0, 1)
+
+/** The rule that `parseInstant` checks, for error messages. */
+export const INSTANT_RULE =
+  'must be an RFC 3339 time with an offset, or a whole Unix time in seconds or (from 11 digits on) milliseconds, from 1970 to 2100'
+
+/** An instant as it stands in a query: RFC 3339 or digits. Unix milliseconds, or undefined. */
+export function parseInstant(text: string): number | undefined {
+  if (UNIX_TIME.test(text)) return unixInstant(Number(text))
+  // The + of an offset, unescaped in a URL, arrives as a blank.
+  return rfc3339Instant(text.replace(/ (?=\d\d:\d\d$)/, '+'))
+}
+
+/** An instant as it stands in a JSON body: RFC 3339 in a string, a Unix time in a number. */
+export function jsonInstant(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isInteger(value) ? unixInstant(value) : undefined
+  return typeof value === 'string' ? rfc3339Instant(value) : undefined
+}
+
+function unixInstant(value: number): number | undefined {
+  return inRange(value < MILLISECONDS_FROM ? value * 1_000 : value)
+}
+
+function rfc3339Instant(text: string): number | undefined {
+  const match = RFC_3339.exec(text)
+  if (match === null) return undefined
+  const [, year, month, day, hour, minute, second] = match.map(Number)
+  const [fraction, sign, offsetHour = '0', offsetMinute = '0'] = match.slice(7)
+  if (!isTime(hour, minute, second) || !isTime(Number(offsetHour), Number(offsetMinute), 0)) {
+    return undefined
+  }
+  const midnight = midnightOf(year, month, day)
+  if (midnight === undefined) return undefined
+  const offsetMinutes = (Number(offsetHour) * 60 + Number(offsetMinute)) * (sign === '-' ? -1 : 1)
+  const time = ((Number(hour) * 60 + Number(minute) - offsetMinutes) * 60 + Number(second)) * 1_000
+  // What lies below a millisecond stays, so that it is floored and ceiled like the rest.
+  return inRange(midnight + time + Number(`0.${fraction ?? '0'}`) * 1_000)
+}
+
+/** Date.UTC rolls 30 February over into March; a rolled date has another day. */
+function midnightOf(year = 0, month = 0, day = 0): number | undefined {
+  const midnight = new Date(Date.UTC(year, month - 1, day))
+  const isReal = midnight.getUTCMonth() === month - 1 && midnight.getUTCDate() === day
+  return isReal ? midnight.getTime() : undefined
+}
+
+function isTime(hour = 0, minute = 0, second = 0): boolean {
+  return hour <= 23 && minute <= 59 && second <= 59
+}
+
+function inRange(at: number): number | undefined {
+  return at >= 0 && at < INSTANT_MAX ? at : undefined
+}

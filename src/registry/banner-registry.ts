@@ -1,0 +1,71 @@
+import type { BannerStatus } from '../banner.ts'
+import { AppError } from '../errors.ts'
+import type { BannerStore } from './banner-store.ts'
+
+const UNKNOWN_FOR_MS = 1_000
+/** How many ids at most are remembered as unknown, and looked up at once. */
+const UNKNOWN_MAX = 10_000
+const LOOK_UPS_MAX = 1_000
+
+/**
+ * The banners that this process knows: whether a click counts is decided here, without asking the
+ * store. Memory may say that a banner exists (ids never vanish); that one does not is only said
+ * after a look-up, and believed for a second, so that a flood of wrong ids does not reach the store.
+ */
+export class BannerRegistry {
+  readonly #store: Pick<BannerStore, 'all' | 'find'>
+  readonly #statuses = new Map<number, BannerStatus>()
+  readonly #unknownUntil = new Map<number, number>()
+  readonly #lookUps = new Map<number, Promise<BannerStatus | undefined>>()
+  #isLoaded = false
+
+  constructor(store: Pick<BannerStore, 'all' | 'find'>) {
+    this.#store = store
+  }
+
+  async load(): Promise<void> {
+    for (const { id, status } of await this.#store.all()) this.#statuses.set(id, status)
+    this.#isLoaded = true
+  }
+
+  get isLoaded(): boolean {
+    return this.#isLoaded
+  }
+
+  /** The banner's status, undefined if it was proven not to exist. Throws `store_unavailable`. */
+  statusOf(id: number): BannerStatus | undefined | Promise<BannerStatus | undefined> {
+    if (!this.#isLoaded) {
+      throw new AppError('store_unavailable', 'The banners are not loaded yet; see Retry-After.')
+    }
+    const status = this.#statuses.get(id)
+    if (status !== undefined) return status
+    const until = this.#unknownUntil.get(id)
+    if (until !== undefined && performance.now() < until) return undefined
+    return this.#lookUps.get(id) ?? this.#lookUp(id)
+  }
+
+  #lookUp(id: number): Promise<BannerStatus | undefined> {
+    if (this.#lookUps.size >= LOOK_UPS_MAX) {
+      throw new AppError('store_unavailable', 'Too many unknown banners are being looked up.')
+    }
+    const lookUp = this.#ask(id).finally(() => this.#lookUps.delete(id))
+    this.#lookUps.set(id, lookUp)
+    return lookUp
+  }
+
+  async #ask(id: number): Promise<BannerStatus | undefined> {
+    const banner = await this.#store.find(id)
+    if (banner === undefined) this.#rememberUnknown(id)
+    else this.#statuses.set(id, banner.status)
+    return banner?.status
+  }
+
+  #rememberUnknown(id: number): void {
+    this.#unknownUntil.delete(id) // a Map is in order of insertion: the oldest is the first
+    const [oldest] = this.#unknownUntil.keys()
+    if (this.#unknownUntil.size >= UNKNOWN_MAX && oldest !== undefined) {
+      this.#unknownUntil.delete(oldest)
+    }
+    this.#unknownUntil.set(id, performance.now() + UNKNOWN_FOR_MS)
+  }
+}

@@ -1,0 +1,86 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import {
+  BANNER_ID_MAX,
+  BANNER_STATUSES,
+  nameProblem,
+  urlProblem,
+  type BannerDraft,
+} from '../banner.ts'
+import { OperatorError } from '../errors.ts'
+
+const PACKAGED = fileURLToPath(new URL('../../banners.json', import.meta.url))
+const PROBLEMS_SHOWN = 10
+
+/**
+ * The banners that a new installation starts with: those of `file`, else of ./banners.json, else
+ * the package's demo banners. A JSON array of `{id, name, url?, status?}`.
+ */
+export function readBannersFile(file: string | undefined): { path: string; drafts: BannerDraft[] } {
+  const path = file ?? (existsSync('banners.json') ? 'banners.json' : PACKAGED)
+  let entries: unknown
+  try {
+    entries = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new OperatorError(`The banners file ${path} cannot be read: ${reason}`, {
+      exitCode: 2,
+      cause,
+    })
+  }
+  const problems: string[] = []
+  const drafts = Array.isArray(entries) ? parseAll(entries, problems) : []
+  if (!Array.isArray(entries)) problems.push('it must be an array of banners')
+  if (problems.length > 0) {
+    const shown = problems.slice(0, PROBLEMS_SHOWN).join('; ')
+    const more =
+      problems.length > PROBLEMS_SHOWN ? `; ${problems.length - PROBLEMS_SHOWN} more` : ''
+    throw new OperatorError(`The banners file ${path} is wrong: ${shown}${more}.`, { exitCode: 2 })
+  }
+  return { path, drafts }
+}
+
+function parseAll(entries: readonly unknown[], problems: string[]): BannerDraft[] {
+  const ids = new Set<number>()
+  const drafts: BannerDraft[] = []
+  for (const [index, entry] of entries.entries()) {
+    const draft = parseDraft(entry, (rule) => problems.push(`banner ${index + 1}: ${rule}`))
+    if (draft === undefined) continue
+    if (ids.has(draft.id)) problems.push(`banner ${index + 1}: id ${draft.id} stands twice`)
+    ids.add(draft.id)
+    drafts.push(draft)
+  }
+  return drafts
+}
+
+function parseDraft(entry: unknown, report: (rule: string) => void): BannerDraft | undefined {
+  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+    report('must be an object')
+    return undefined
+  }
+  const fields: Record<string, unknown> = { url: null, status: 'active', ...entry }
+  const { id, name, url, status, ...others } = fields
+  const [unknown] = Object.keys(others)
+  const rules = [
+    unknown === undefined ? undefined : `${JSON.stringify(unknown)} is not a field of a banner`,
+    isBannerId(id) ? undefined : `id must be an integer from 1 to ${BANNER_ID_MAX}`,
+    prefixed('name', nameProblem(name)),
+    prefixed('url', urlProblem(url)),
+    isStatus(status) ? undefined : `status must be one of ${BANNER_STATUSES.join(', ')}`,
+  ].filter((rule) => rule !== undefined)
+  for (const rule of rules) report(rule)
+  if (rules.length > 0 || !isBannerId(id) || !isStatus(status)) return undefined
+  return { id, name: String(name), url: typeof url === 'string' ? url : null, status }
+}
+
+function prefixed(field: string, rule: string | undefined): string | undefined {
+  return rule === undefined ? undefined : `${field} ${rule}`
+}
+
+function isBannerId(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= BANNER_ID_MAX
+}
+
+function isStatus(value: unknown): value is BannerDraft['status'] {
+  return BANNER_STATUSES.some((status) => status === value)
+}

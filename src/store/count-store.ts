@@ -1,0 +1,76 @@
+import type { Tally } from '../click.ts'
+import type { Span } from '../log/click-log.ts'
+
+/** How much one count rises. `minute` is the minute's first instant, in Unix milliseconds. */
+export interface Delta {
+  readonly bannerId: number
+  readonly tally: Tally
+  readonly minute: number
+  readonly count: number
+}
+
+/** A click that counts only if its key is new; only the store can tell. */
+export interface KeyedClick {
+  readonly bannerId: number
+  readonly tally: Tally
+  readonly minute: number
+  /** 16 bytes, see `keyHash`. */
+  readonly keyHash: Uint8Array
+}
+
+/** What one batch adds: deltas without keys are folded and sorted by (banner, tally, minute). */
+export interface Aggregate {
+  readonly span: Span
+  readonly deltas: readonly Delta[]
+  readonly keyed: readonly KeyedClick[]
+}
+
+/** Counts are kept by minute, by quarter of an hour and by UTC day, always in step. */
+export type Resolution = 'minute' | 'quarter' | 'day'
+
+/** The half-open range [from, to) of one resolution's rows; Unix milliseconds, multiples of it. */
+export interface Slice {
+  readonly resolution: Resolution
+  readonly from: number
+  readonly to: number
+}
+
+/** Rows and the instant until which they are complete, from one snapshot. */
+interface Snapshot<T> {
+  readonly rows: T
+  /** Every click that was acknowledged before this instant is in `rows`. Unix milliseconds. */
+  readonly completeUntil: number
+}
+
+/** Two columns of equal length, in time order: rows as objects cost 5 times the memory. */
+export interface Series {
+  /** First instants of the rows' slots, Unix milliseconds. */
+  readonly at: Float64Array
+  readonly count: Float64Array
+}
+
+export interface BannerTotal {
+  readonly bannerId: number
+  readonly name: string
+  readonly total: number
+}
+
+/**
+ * Counts at rest. Contract (test/contract/count-store.ts):
+ * - `commit` writes counts, keys and position in one transaction: all of them, or nothing.
+ * - It answers `counted` if the store holds the batch, also from an earlier attempt, and
+ *   `superseded` if another batch took its place. It throws `store_unavailable` when the outcome
+ *   is not known; the same aggregate may then be committed again, any number of times.
+ * - Any other error means that the store cannot be trusted any further: the process must end.
+ */
+export interface CountStore {
+  /** Registers a source at position `from`, once, and returns the next position to count. */
+  open(source: string, from: bigint): Promise<bigint>
+  commit(aggregate: Aggregate): Promise<'counted' | 'superseded'>
+  /** One banner's rows of all slices, in time order. Banners that are not known have none. */
+  series(bannerId: number, tally: Tally, slices: readonly Slice[]): Promise<Snapshot<Series>>
+  /** Each banner's sum over all slices, banners with clicks only, most first, ties by id. */
+  totals(tally: Tally, slices: readonly Slice[]): Promise<Snapshot<readonly BannerTotal[]>>
+  /** Forgets up to `limit` keys that were counted before `before`; returns how many there were. */
+  purgeKeys(before: number, limit: number): Promise<number>
+}

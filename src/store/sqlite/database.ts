@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import type { Banner, BannerDraft } from '../../banner.ts'
+import type { Tally } from '../../click.ts'
+import { steadyClock, type Clock } from '../../clock.ts'
+import type { BannerPage, BannerStore } from '../../registry/banner-store.ts'
+import type { Aggregate, CountStore, Slice } from '../count-store.ts'
+import { openForWriting } from './connection.ts'
+import { lockFolder } from './folder-lock.ts'
+import { migrate } from './migrate.ts'
+import type { ReaderCalls, ReaderData } from './reader.ts'
+import { Thread } from './thread.ts'
+import type { WriterCalls, WriterData } from './writer.ts'
+
+export interface SqliteOptions {
+  readonly folder: string
+  /** For tests: a file that cannot grow past this many pages is a full disk. */
+  readonly pagesMax?: number
+  /** For tests: the machine's clock. */
+  readonly wall?: () => number
+}
+
+/**
+ * The embedded store: one file in a folder that belongs to one process. Writes go through one
+ * thread, reads through another, each with a connection of its own.
+ */
+export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable {
+  readonly clock: Clock
+  readonly #lock: Disposable
+  readonly #writer: Thread<WriterCalls>
+  readonly #reader: Thread<ReaderCalls>
+
+  constructor(options: SqliteOptions) {
+    using building = new DisposableStack()
+    this.#lock = building.use(lockFolder(options.folder))
+    const file = join(options.folder, 'tallymark.sqlite')
+    const { lastInstant } = prepare(file)
+    this.clock = steadyClock(lastInstant, options.wall)
+    const writerData: WriterData = { file, pagesMax: options.pagesMax }
+    const readerData: ReaderData = { file }
+    this.#writer = new Thread<WriterCalls>('writer', writerData)
+    this.#reader = new Thread<ReaderCalls>('reader', readerData)
+    building.move()
+  }
+
+  open(source: string, from: bigint): Promise<bigint> {
+    return this.#writer.call('open', { source, from, instant: this.clock.now() })
+  }
+
+  commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
+    return this.#writer.call('commit', { aggregate, instant: this.clock.now() })
+  }
+
+  async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
+    // Read before the snapshot opens: what was acknowledged before this instant was committed
+    // before it too, so the snapshot has it.
+    const completeUntil = this.clock.now()
+    return { rows: await this.#reader.call('series', { bannerId, tally, slices }), completeUntil }
+  }
+
+  async totals(tally: Tally, slices: readonly Slice[]) {
+    const completeUntil = this.clock.now()
+    return { rows: await this.#reader.call('totals', { tally, slices }), completeUntil }
+  }
+
+  purgeKeys(before: number, limit: number): Promise<number> {
+    return this.#writer.call('purgeKeys', { before, limit })
+  }
+
+  all(): Promise<readonly Pick<Banner, 'id' | 'status'>[]> {
+    return this.#reader.call('banners', undefined)
+  }
+
+  find(id: number): Promise<Banner | undefined> {
+    return this.#reader.call('findBanner', id)
+  }
+
+  list(page: BannerPage): Promise<readonly Banner[]> {
+    return this.#reader.call('listBanners', page)
+  }
+
+  seed(drafts: readonly BannerDraft[]): Promise<number> {
+    return this.#writer.call('seed', { drafts, instant: this.clock.now() })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // The reader first: the last connection to close writes the log back into the file.
+    await this.#reader.call('close', undefined)
+    await this.#writer.call('close', undefined)
+    await this.#reader[Symbol.asyncDispose]()
+    await this.#writer[Symbol.asyncDispose]()
+    this.#lock[Symbol.dispose]()
+  }
+}
+
+/** Migrates before the threads open their connections; a refusal then is an ordinary exception. */
+function prepare(file: string): { lastInstant: number } {
+  const database = openForWriting(file)
+  try {
+    migrate(database)
+    const row = database.prepare('select max(instant) as instant from positions').get()
+    return { lastInstant: Number(row?.['instant'] ?? 0) }
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,36 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { OperatorError } from '../../errors.ts'
+import { isContention } from './failure.ts'
+
+/**
+ * Holds `folder` for this process, for as long as it lives: two services on one database would
+ * both believe to be its only writer. Node has no flock, but SQLite has: an exclusive transaction
+ * on a file of its own, which the system lets go of even after kill -9.
+ */
+export function lockFolder(folder: string): Disposable {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new OperatorError(`DATA_DIR ${folder} cannot be made: ${reasonOf(cause)}.`, { cause })
+  }
+  let lock: DatabaseSync
+  try {
+    lock = new DatabaseSync(join(folder, 'lock.sqlite'), { timeout: 0 })
+    lock.exec('begin exclusive')
+  } catch (cause) {
+    if (isContention(cause)) {
+      throw new OperatorError(
+        `DATA_DIR ${folder} is in use by another Tallymark. Stop that one, or set another DATA_DIR.`,
+        { cause },
+      )
+    }
+    throw new OperatorError(`DATA_DIR ${folder} cannot be written: ${reasonOf(cause)}.`, { cause })
+  }
+  return { [Symbol.dispose]: () => lock.close() }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

@@ -1,0 +1,97 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const ROOT = new URL('../../', import.meta.url).pathname
+const START_TIMEOUT_MS = 60_000
+
+/** A folder that is removed with the test. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'tallymark-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** The environment of a service under test: nothing of the tester's own settings. */
+function serviceEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
+  const { PATH, HOME, npm_execpath } = process.env
+  return { PATH, HOME, npm_execpath, ...settings }
+}
+
+export interface Service extends AsyncDisposable {
+  readonly origin: string
+  readonly child: ChildProcess
+  /** Everything that was printed so far, stdout and stderr. */
+  output(): string
+  /** kill -9 of npm, its shell and the service: nobody gets to clean up. */
+  kill(): Promise<void>
+  /** Sends a signal to npm alone, as a process manager does; resolves to the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** Starts the service the way README says: `npm start`, in a process group of its own. */
+export async function startService(settings: Record<string, string>): Promise<Service> {
+  const port = Number(settings['PORT'] ?? (await freePort()))
+  const child = spawn('npm', ['start', '--silent'], {
+    cwd: ROOT,
+    env: serviceEnvironment({ ...settings, PORT: String(port) }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let printed = ''
+  const keep = (chunk: Buffer): void => void (printed += chunk.toString())
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const exited = once(child, 'exit')
+  const service: Service = {
+    origin: `http://127.0.0.1:${port}`,
+    child,
+    output: () => printed,
+    async kill() {
+      if (child.exitCode === null && child.signalCode === null)
+        process.kill(-Number(child.pid), 'SIGKILL')
+      await exited
+    },
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      await exited
+      return child.exitCode
+    },
+    [Symbol.asyncDispose]: () => service.kill(),
+  }
+  await untilServing(service, exited)
+  return service
+}
+
+async function untilServing(service: Service, exited: Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS
+  let isGone = false
+  void exited.then(() => (isGone = true))
+  while (performance.now() < deadline) {
+    if (isGone) throw new Error(`the service ended at its start:\n${service.output()}`)
+    const answer = await fetch(`${service.origin}/healthz`).catch(() => undefined)
+    if (answer?.ok === true) return
+    await pause(20)
+  }
+  await service.kill()
+  throw new Error(`the service did not start:\n${service.output()}`)
+}
+
+/** The sum over all banners and all time, as a caller sees it. */
+export async function totalOf(origin: string): Promise<number> {
+  const answer = await fetch(`${origin}/stats?tsFrom=0&tsTo=2100-01-01T00:00:00Z`)
+  const { total } = (await answer.json()) as { total: number } // GET /stats of the contract
+  return total
+}
