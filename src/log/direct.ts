@@ -28,6 +28,8 @@ export interface DirectLogOptions {
   /** How many clicks one transaction may count: bounds its duration. */
   readonly batchMax: number
   readonly ackTimeoutMs: number
+  /** The longest pause before a batch in doubt is yielded again; shorter in tests. */
+  readonly retryPauseMaxMs?: number
   /** Told how many clicks were counted after they had been answered `store_unavailable`. */
   readonly onLate?: (clicks: number) => void
 }
@@ -100,7 +102,7 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
     const waiters = this.#waiting.splice(0, this.#options.batchMax)
     this.#batch = waiters
     this.#batchSince = performance.now()
-    const { source } = this.#options
+    const { source, retryPauseMaxMs = RETRY_PAUSE_MAX_MS } = this.#options
     const span = {
       source,
       from: this.#next,
@@ -115,7 +117,7 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
       if (outcome?.kind === 'counted') break
       if (outcome?.kind === 'superseded') throw new OperatorError(foreign(source))
       this.#trouble = outcome?.cause.message ?? 'a batch was not settled'
-      await pause(Math.min(RETRY_PAUSE_MIN_MS * 2 ** retry, RETRY_PAUSE_MAX_MS))
+      await pause(Math.min(RETRY_PAUSE_MIN_MS * 2 ** retry, retryPauseMaxMs))
     }
     this.#trouble = undefined
     this.#next = span.to

@@ -1,0 +1,43 @@
+// The contract of BannerStore, as tests: every adapter runs them (test/store/*.test.ts).
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BannerDraft } from '../../src/banner.ts'
+import type { BannerStore } from '../../src/registry/banner-store.ts'
+
+type OpenedStore = BannerStore & AsyncDisposable
+
+const DRAFTS: readonly BannerDraft[] = [
+  { id: 7, name: 'Seven', url: 'https://example.org/', status: 'active' },
+  { id: 2, name: 'Two', url: null, status: 'paused' },
+  { id: 2_147_483_647, name: 'Last', url: null, status: 'archived' },
+]
+
+/** `open` gives an empty store. */
+export function testBannerStore(name: string, open: () => Promise<OpenedStore>): void {
+  test(`${name}: banners are found, and listed by id, page by page`, async () => {
+    await using store = await open()
+    assert.equal(await store.seed(DRAFTS), 3)
+    const found = await store.find(7)
+    assert.ok(found !== undefined && found.createdAt > 0)
+    assert.deepEqual(found, { ...DRAFTS[0], createdAt: found.createdAt })
+    assert.equal(await store.find(8), undefined)
+    const ids = async (limit: number, after: number, withArchived: boolean) =>
+      (await store.list({ limit, after, withArchived })).map(({ id }) => id)
+    assert.deepEqual(await ids(10, 0, false), [2, 7])
+    assert.deepEqual(await ids(10, 0, true), [2, 7, 2_147_483_647])
+    assert.deepEqual(await ids(1, 0, true), [2])
+    assert.deepEqual(await ids(1, 2, true), [7])
+    assert.deepEqual(await store.all(), [
+      { id: 2, status: 'paused' },
+      { id: 7, status: 'active' },
+      { id: 2_147_483_647, status: 'archived' },
+    ])
+  })
+
+  test(`${name}: only an empty registry is seeded`, async () => {
+    await using store = await open()
+    assert.equal(await store.seed(DRAFTS.slice(0, 1)), 1)
+    assert.equal(await store.seed(DRAFTS), 0)
+    assert.equal((await store.all()).length, 1)
+  })
+}

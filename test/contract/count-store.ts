@@ -1,0 +1,222 @@
+// The contract of CountStore, as tests: every adapter runs them (test/store/*.test.ts).
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { aggregate } from '../../src/aggregator/aggregate.ts'
+import type { Click } from '../../src/click.ts'
+import type { Clock } from '../../src/clock.ts'
+import type { Span } from '../../src/log/click-log.ts'
+import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
+import { slicesOf } from '../../src/query/series.ts'
+import type { BannerStore } from '../../src/registry/banner-store.ts'
+import type { CountStore, Resolution } from '../../src/store/count-store.ts'
+import { runs } from '../support/properties.ts'
+
+export type OpenedStore = CountStore & BannerStore & AsyncDisposable & { readonly clock: Clock }
+
+const ALL_TIME = { from: 0, to: 100_000 * DAY_MS }
+const NOON = Date.UTC(2024, 11, 10, 12)
+const UNITS = { minute: MINUTE_MS, quarter: QUARTER_MS, day: DAY_MS } as const
+
+/** Hands out the spans of one writer, one after the other. */
+function writer(source = 'writer:a'): () => Span {
+  let next = 0n
+  return () => ({ source, from: next, to: (next += 1n), batchId: randomBytes(16) })
+}
+
+function clickOf(bannerId: number, at: number, key?: string): Click {
+  return { bannerId, tally: 'click', at, ...(key !== undefined && { key }) }
+}
+
+async function countsOf(store: CountStore, bannerId: number, resolution: Resolution) {
+  const slice = { resolution, ...ALL_TIME }
+  const { rows } = await store.series(bannerId, 'click', [slice])
+  return Array.from(rows.at, (at, index) => [at, rows.count[index]])
+}
+
+async function seeded(open: () => Promise<OpenedStore>): Promise<OpenedStore> {
+  const store = await open()
+  await store.seed(
+    [1, 2, 3].map((id) => ({ id, name: `Banner ${id}`, url: null, status: 'active' })),
+  )
+  await store.open('writer:a', 0n)
+  return store
+}
+
+/** `open` gives an empty store. */
+export function testCountStore(name: string, open: () => Promise<OpenedStore>): void {
+  test(`${name}: I6: counts rise in minutes, quarters and days at once`, async () => {
+    await using store = await seeded(open)
+    const clicks = [clickOf(1, NOON), clickOf(1, NOON + 59_999), clickOf(1, NOON + MINUTE_MS)]
+    assert.equal(await store.commit(aggregate({ span: writer()(), clicks })), 'counted')
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [
+      [NOON, 2],
+      [NOON + MINUTE_MS, 1],
+    ])
+    assert.deepEqual(await countsOf(store, 1, 'quarter'), [[NOON, 3]])
+    assert.deepEqual(await countsOf(store, 1, 'day'), [[Date.UTC(2024, 11, 10), 3]])
+    assert.deepEqual(await countsOf(store, 2, 'minute'), [])
+  })
+
+  test(`${name}: I3: a batch that is committed again counts once and says counted`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    const first = aggregate({ span: nextSpan(), clicks: [clickOf(1, NOON), clickOf(1, NOON, 'a')] })
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      assert.equal(await store.commit(first), 'counted')
+    }
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 2]])
+  })
+
+  test(`${name}: I3: another batch at a position that is taken is superseded and not counted`, async () => {
+    await using store = await seeded(open)
+    const span = writer()()
+    const clicks = [clickOf(1, NOON), clickOf(2, NOON, 'key')]
+    await store.commit(aggregate({ span, clicks: [clickOf(1, NOON)] }))
+    const foreign = aggregate({ span: { ...span, batchId: randomBytes(16) }, clicks })
+    assert.equal(await store.commit(foreign), 'superseded')
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 1]])
+    assert.deepEqual(await countsOf(store, 2, 'minute'), [])
+  })
+
+  test(`${name}: I3: a source without a position is never counted`, async () => {
+    await using store = await seeded(open)
+    const span = writer('writer:unknown')()
+    assert.equal(await store.commit(aggregate({ span, clicks: [clickOf(1, NOON)] })), 'superseded')
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [])
+  })
+
+  test(`${name}: I7: a key counts once for each banner, in one batch or in several`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    const twice = [clickOf(1, NOON, 'a'), clickOf(1, NOON, 'a'), clickOf(2, NOON, 'a')]
+    await store.commit(aggregate({ span: nextSpan(), clicks: twice }))
+    await store.commit(aggregate({ span: nextSpan(), clicks: [clickOf(1, NOON + DAY_MS, 'a')] }))
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 1]])
+    assert.deepEqual(await countsOf(store, 2, 'minute'), [[NOON, 1]])
+  })
+
+  test(`${name}: I7: keys are forgotten in steps, only those counted before the given instant`, async () => {
+    await using store = await seeded(open)
+    const clicks = ['a', 'b', 'c'].map((key) => clickOf(1, NOON, key))
+    const nextSpan = writer()
+    const before = store.clock.now()
+    await store.commit(aggregate({ span: nextSpan(), clicks }))
+    assert.equal(await store.purgeKeys(before, 10), 0)
+    const after = store.clock.now() + 1
+    assert.equal(await store.purgeKeys(after, 2), 2)
+    assert.equal(await store.purgeKeys(after, 2), 1)
+    assert.equal(await store.purgeKeys(after, 2), 0)
+    await store.commit(aggregate({ span: nextSpan(), clicks: [clickOf(1, NOON, 'a')] }))
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 4]])
+  })
+
+  test(`${name}: totals are of banners with clicks, most first, ties by id`, async () => {
+    await using store = await seeded(open)
+    const clicks = [clickOf(3, NOON), clickOf(2, NOON), clickOf(2, NOON), clickOf(1, NOON)]
+    await store.commit(aggregate({ span: writer()(), clicks }))
+    const { rows } = await store.totals('click', slicesOf(ALL_TIME))
+    assert.deepEqual(rows, [
+      { bannerId: 2, name: 'Banner 2', total: 2 },
+      { bannerId: 1, name: 'Banner 1', total: 1 },
+      { bannerId: 3, name: 'Banner 3', total: 1 },
+    ])
+    const { rows: none } = await store.totals('click', slicesOf({ from: 0, to: NOON }))
+    assert.deepEqual(none, [])
+  })
+
+  test(`${name}: I8: completeUntil is not after the read, and does not go back`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    let last = 0
+    for (let round = 0; round < 20; round += 1) {
+      const acknowledged = store.clock.now()
+      await store.commit(aggregate({ span: nextSpan(), clicks: [clickOf(1, acknowledged)] }))
+      const { rows, completeUntil } = await store.series(1, 'click', [
+        { resolution: 'day', ...ALL_TIME },
+      ])
+      const total = rows.count.reduce((sum, count) => sum + count, 0)
+      assert.equal(total, round + 1)
+      assert.ok(completeUntil >= acknowledged && completeUntil >= last)
+      assert.ok(completeUntil <= store.clock.now())
+      last = completeUntil
+    }
+  })
+
+  test(`${name}: I6: random commands leave what a plain Map says`, async () => {
+    const click = fc.record({
+      bannerId: fc.integer({ min: 1, max: 3 }),
+      offset: fc.integer({ min: 0, max: 3 * DAY_MS }),
+      key: fc.option(fc.constantFrom('a', 'b', 'c', 'd'), { nil: undefined }),
+    })
+    const batch = fc.record({
+      clicks: fc.array(click, { maxLength: 20 }),
+      repeats: fc.integer({ min: 1, max: 3 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(batch, { maxLength: 6 }),
+        fc.nat(3 * DAY_MS),
+        async (batches, split) => {
+          await using store = await seeded(open)
+          const nextSpan = writer()
+          const model = new Map<string, number>()
+          const keys = new Set<string>()
+          for (const { clicks, repeats } of batches) {
+            const all = clicks.map(({ bannerId, offset, key }) =>
+              clickOf(bannerId, NOON + offset, key),
+            )
+            const batchToCommit = aggregate({ span: nextSpan(), clicks: all })
+            for (let repeat = 0; repeat < repeats; repeat += 1) await store.commit(batchToCommit)
+            for (const { bannerId, at, key } of batchToCommit.keyed.length > 0
+              ? sortedByMinute(all)
+              : all) {
+              if (key !== undefined && keys.has(`${bannerId} ${key}`)) continue
+              if (key !== undefined) keys.add(`${bannerId} ${key}`)
+              for (const [resolution, unitMs] of Object.entries(UNITS)) {
+                const slot = `${resolution} ${bannerId} ${Math.floor(at / unitMs) * unitMs}`
+                model.set(slot, (model.get(slot) ?? 0) + 1)
+              }
+            }
+          }
+          await checkModel(store, model, NOON + Math.floor(split / MINUTE_MS) * MINUTE_MS)
+        },
+      ),
+      runs(25),
+    )
+  })
+}
+
+/** Of two copies of a key in one batch the earlier minute counts: they are tried in that order. */
+function sortedByMinute(clicks: readonly Click[]): Click[] {
+  return clicks.toSorted((a, b) => Math.floor(a.at / MINUTE_MS) - Math.floor(b.at / MINUTE_MS))
+}
+
+async function checkModel(
+  store: CountStore,
+  model: ReadonlyMap<string, number>,
+  split: number,
+): Promise<void> {
+  for (const resolution of ['minute', 'quarter', 'day'] as const) {
+    for (const bannerId of [1, 2, 3]) {
+      const expected = [...model]
+        .map(([slot, count]) => [...slot.split(' '), count] as const)
+        .filter(([unit, id]) => unit === resolution && Number(id) === bannerId)
+        .map(([, , at, count]) => [Number(at), count])
+        .toSorted(([a = 0], [b = 0]) => Number(a) - Number(b))
+      assert.deepEqual(await countsOf(store, bannerId, resolution), expected)
+    }
+  }
+  const total = [...model]
+    .filter(([slot]) => slot.startsWith('day'))
+    .reduce((sum, [, count]) => sum + count, 0)
+  const before = await sumOf(store, { from: 0, to: split })
+  const after = await sumOf(store, { from: split, to: ALL_TIME.to })
+  assert.equal(before + after, total)
+}
+
+async function sumOf(store: CountStore, range: { from: number; to: number }): Promise<number> {
+  const { rows } = await store.totals('click', slicesOf(range))
+  return rows.reduce((sum, { total }) => sum + total, 0)
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as tick, setTimeout as pause } from 'node:timers/promises'
+import type { Click } from '../../src/click.ts'
+import type { Clock } from '../../src/clock.ts'
+import { AppError } from '../../src/errors.ts'
+import type { Batch, Outcome } from '../../src/log/click-log.ts'
+import { DirectLog, type DirectLogOptions } from '../../src/log/direct.ts'
+
+const counted: Outcome = { kind: 'counted' }
+const inDoubt: Outcome = { kind: 'in-doubt', cause: new AppError('store_unavailable', 'away') }
+const clock: Clock = { now: () => 1_000 }
+
+function openLog(options: Partial<DirectLogOptions> = {}): DirectLog {
+  return new DirectLog({
+    source: 'writer:a',
+    clock,
+    waitingMax: 10,
+    batchMax: 10,
+    ackTimeoutMs: 60_000,
+    ...options,
+  })
+}
+
+function click(bannerId = 1): Click {
+  return { bannerId, tally: 'click', at: 1_000 }
+}
+
+/** Takes the next batch without settling it. */
+async function nextOf(batches: AsyncIterator<Batch>): Promise<Batch> {
+  const { value, done } = await batches.next()
+  assert.ok(done !== true)
+  return value
+}
+
+test('clicks that arrive during a commit share the next batch', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  const first = log.append(click(1))
+  const batch = await nextOf(batches)
+  const others = [log.append(click(2)), log.append(click(3))]
+  batch.settle(counted)
+  const next = await nextOf(batches)
+  await first
+  assert.deepEqual(
+    next.clicks.map(({ bannerId }) => bannerId),
+    [2, 3],
+  )
+  assert.equal(next.span.from, batch.span.to)
+  next.settle(counted)
+  const end = batches.next()
+  await Promise.all(others)
+  log.close()
+  void end
+})
+
+test('I5: no click is acknowledged before its batch is counted', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  let isAcknowledged = false
+  const append = log.append(click()).then(() => (isAcknowledged = true))
+  const batch = await nextOf(batches)
+  await tick()
+  assert.equal(isAcknowledged, false)
+  batch.settle(counted)
+  void batches.next()
+  await append
+})
+
+test('I3: a batch in doubt is yielded again unchanged, whatever has arrived since', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  const first = log.append(click(1))
+  const batch = await nextOf(batches)
+  const second = log.append(click(2))
+  batch.settle(inDoubt)
+  const again = await nextOf(batches)
+  assert.deepEqual(again.span, batch.span)
+  assert.deepEqual(again.clicks, batch.clicks)
+  again.settle(counted)
+  const rest = await nextOf(batches)
+  rest.settle(counted)
+  void batches.next()
+  await Promise.all([first, second])
+})
+
+test('a superseded batch is fatal: another process wrote under this writer’s name', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  const append = assert.rejects(log.append(click()), { code: 'store_unavailable' })
+  const batch = await nextOf(batches)
+  batch.settle({ kind: 'superseded' })
+  await assert.rejects(batches.next(), { name: 'OperatorError' })
+  log[Symbol.dispose]()
+  await append
+})
+
+test('I4: a full log refuses at once, and what it refused is never yielded', async () => {
+  using log = openLog({ waitingMax: 2 })
+  const batches = log.batches(new AbortController().signal)
+  const first = log.append(click(1))
+  const batch = await nextOf(batches)
+  const second = log.append(click(2))
+  await assert.rejects(log.append(click(3)), { code: 'overloaded' })
+  batch.settle(counted)
+  const next = await nextOf(batches)
+  assert.deepEqual(next.clicks, [click(2)])
+  next.settle(counted)
+  void batches.next()
+  await Promise.all([first, second])
+})
+
+test('a click that waits too long is answered, and counted only if its batch was under way', async () => {
+  let late = 0
+  using log = openLog({ ackTimeoutMs: 100, onLate: (clicks) => (late += clicks) })
+  const batches = log.batches(new AbortController().signal)
+  const underWay = assert.rejects(log.append(click(1)), { code: 'store_unavailable' })
+  const batch = await nextOf(batches)
+  const waiting = assert.rejects(log.append(click(2)), { code: 'store_unavailable' })
+  await Promise.all([underWay, waiting])
+  batch.settle(counted)
+  const fresh = log.append(click(3))
+  const next = await nextOf(batches)
+  assert.equal(late, 1)
+  assert.deepEqual(next.clicks, [click(3)])
+  next.settle(counted)
+  void batches.next()
+  await fresh
+})
+
+test('a click is not acknowledged later than the shared clock allows, even if this process slept', async () => {
+  let now = 1_000
+  using log = openLog({ clock: { now: () => now }, ackTimeoutMs: 5_000 })
+  const batches = log.batches(new AbortController().signal)
+  const refused = assert.rejects(log.append(click()), { code: 'store_unavailable' })
+  const batch = await nextOf(batches)
+  now += 5_001 // stopped and continued; no timer has run yet
+  batch.settle(counted)
+  void batches.next()
+  await refused
+})
+
+test('after the signal what waits is still yielded, then the batches end', async () => {
+  using log = openLog({ batchMax: 1 })
+  const stop = new AbortController()
+  const batches = log.batches(stop.signal)
+  const appends = [log.append(click(1)), log.append(click(2))]
+  stop.abort()
+  for (const id of [1, 2]) {
+    const batch = await nextOf(batches)
+    assert.deepEqual(batch.clicks, [click(id)])
+    batch.settle(counted)
+  }
+  assert.equal((await batches.next()).done, true)
+  await Promise.all(appends)
+})
+
+test('a closed log takes nothing in', async () => {
+  using log = openLog()
+  log.close()
+  await assert.rejects(log.append(click()), { code: 'overloaded' })
+})
+
+test('the state tells that the store is away, and that it is back', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  const append = log.append(click())
+  const batch = await nextOf(batches)
+  assert.deepEqual(log.state(), { waiting: 1, trouble: undefined })
+  batch.settle(inDoubt)
+  const again = await nextOf(batches)
+  assert.deepEqual(log.state(), { waiting: 1, trouble: 'away' })
+  again.settle(counted)
+  void batches.next()
+  await append
+  assert.deepEqual(log.state(), { waiting: 0, trouble: undefined })
+})
+
+test('a store that does not answer shows in the state', async () => {
+  using log = openLog()
+  const batches = log.batches(new AbortController().signal)
+  const append = log.append(click())
+  const batch = await nextOf(batches)
+  while (log.state().trouble === undefined) await pause(50)
+  assert.equal(log.state().trouble, 'the store does not answer')
+  batch.settle(counted)
+  void batches.next()
+  await append
+})

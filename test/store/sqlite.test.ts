@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { aggregate } from '../../src/aggregator/aggregate.ts'
+import type { Click } from '../../src/click.ts'
+import { SqliteDatabase, type SqliteOptions } from '../../src/store/sqlite/database.ts'
+import { testBannerStore } from '../contract/banner-store.ts'
+import { testCountStore } from '../contract/count-store.ts'
+import { temporaryFolder } from '../support/service.ts'
+
+const folders = new DisposableStack()
+after(() => folders.dispose())
+
+async function openEmpty(options: Partial<SqliteOptions> = {}): Promise<SqliteDatabase> {
+  return new SqliteDatabase({ folder: folders.use(temporaryFolder()).path, ...options })
+}
+
+testCountStore('SQLite', openEmpty)
+testBannerStore('SQLite', openEmpty)
+
+/** A batch of one click each of `count` banners: as many new rows in each table. */
+function manyRows(span: { from: bigint; to: bigint }, count: number) {
+  const clicks = Array.from({ length: count }, (_, index): Click => ({
+    bannerId: index + 1,
+    tally: 'click',
+    at: Number(span.from) * 60_000,
+  }))
+  return aggregate({ span: { ...span, source: 'writer:a', batchId: randomBytes(16) }, clicks })
+}
+
+test('a full disk is store_unavailable, and the same batch counts once there is room', async () => {
+  using folder = temporaryFolder()
+  await using store = await openEmpty({ folder: folder.path, pagesMax: 200 })
+  await store.open('writer:a', 0n)
+  let from = 0n
+  let batch = manyRows({ from, to: from + 1n }, 1_000)
+  const commitUntilFull = async (): Promise<void> => {
+    for (; ; from += 1n, batch = manyRows({ from, to: from + 1n }, 1_000)) await store.commit(batch)
+  }
+  await assert.rejects(commitUntilFull(), { code: 'store_unavailable' })
+  const counted = Number(from) * 1_000
+  await assert.rejects(store.commit(batch), { code: 'store_unavailable' })
+  const other = new DatabaseSync(join(folder.path, 'tallymark.sqlite'), { timeout: 1_000 })
+  const sum = () => Number(other.prepare('select sum(count) as n from day_counts').get()?.['n'])
+  assert.equal(sum(), counted, 'what was counted before is still there')
+  other.exec('delete from minute_counts')
+  assert.equal(await store.commit(batch), 'counted')
+  assert.equal(sum(), counted + 1_000)
+  other.close()
+})
+
+test('a locked file is store_unavailable, and counting goes on when it is free', async () => {
+  using folder = temporaryFolder()
+  await using store = await openEmpty({ folder: folder.path })
+  await store.open('writer:a', 0n)
+  const other = new DatabaseSync(join(folder.path, 'tallymark.sqlite'))
+  other.exec('begin immediate')
+  const batch = manyRows({ from: 0n, to: 1n }, 1)
+  await assert.rejects(store.commit(batch), { code: 'store_unavailable' })
+  other.exec('rollback')
+  assert.equal(await store.commit(batch), 'counted')
+  other.close()
+})
+
+test('I10: the clock does not go back over a restart, even if the machine’s does', async () => {
+  using folder = temporaryFolder()
+  const day = 24 * 3_600_000
+  let instant: number
+  {
+    await using store = await openEmpty({ folder: folder.path })
+    await store.open('writer:a', 0n)
+    await store.commit(manyRows({ from: 0n, to: 1n }, 1))
+    instant = store.clock.now()
+  }
+  const wall = () => Date.now() - day
+  await using store = await openEmpty({ folder: folder.path, wall })
+  assert.ok(store.clock.now() > instant - day / 2, 'it stands still until the time has caught up')
+})
+
+test('I9: a second service on the folder is refused with a sentence', async () => {
+  using folder = temporaryFolder()
+  await using first = await openEmpty({ folder: folder.path })
+  assert.ok(first)
+  assert.throws(() => new SqliteDatabase({ folder: folder.path }), {
+    name: 'OperatorError',
+    message: `DATA_DIR ${folder.path} is in use by another Tallymark. Stop that one, or set another DATA_DIR.`,
+  })
+})
+
+test('I9: the folder is free again after a stop', async () => {
+  using folder = temporaryFolder()
+  await (await openEmpty({ folder: folder.path }))[Symbol.asyncDispose]()
+  await (await openEmpty({ folder: folder.path }))[Symbol.asyncDispose]()
+})
+
+test('a newer schema is refused, and left as it is', async () => {
+  using folder = temporaryFolder()
+  await (await openEmpty({ folder: folder.path }))[Symbol.asyncDispose]()
+  const database = new DatabaseSync(join(folder.path, 'tallymark.sqlite'))
+  database.exec('pragma user_version = 99')
+  assert.throws(() => new SqliteDatabase({ folder: folder.path }), {
+    name: 'OperatorError',
+    message: /schema 99.*newer version/,
+  })
+  assert.deepEqual({ ...database.prepare('pragma user_version').get() }, { user_version: 99 })
+  database.close()
+  assert.throws(
+    () => new SqliteDatabase({ folder: folder.path }),
+    /newer version/,
+    'unlocked again',
+  )
+})
+
+test('every commit is synchronous and in the write-ahead log', async () => {
+  using folder = temporaryFolder()
+  await using store = await openEmpty({ folder: folder.path })
+  assert.ok(store)
+  const database = new DatabaseSync(join(folder.path, 'tallymark.sqlite'))
+  assert.equal(database.prepare('pragma journal_mode').get()?.['journal_mode'], 'wal')
+  database.close()
+})
