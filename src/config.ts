@@ -110,7 +110,7 @@ export function readConfig(): Config {
 }
 
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
-function parseConfig(environment: Environment, envFile?: string): Config {
+export function parseConfig(environment: Environment, envFile?: string): Config {
   const problems = notBuilt(environment)
   const parsed: Record<string, unknown> = {}
   for (const [name, { fallback, isSecret, parse }] of Object.entries<Setting<unknown>>(SETTINGS)) {

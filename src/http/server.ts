@@ -46,6 +46,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
   const app = createApp(options.logger)
   for (const route of options.routes) addRoute(app, route, options.tokens)
   app.setNotFoundHandler((request, reply) => {
+    checkHost(request.raw)
     const [path = ''] = request.url.split('?', 1)
     return refusePath(reply, request.method, allowedMethods(options.routes, path))
   })
@@ -77,6 +78,7 @@ function createApp(logger: Logger): FastifyInstance {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      requireHostHeader: false, // Node would answer without a body; checkHost does it
     },
     clientErrorHandler: refuseSocket,
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, appErrorOf(error)),
@@ -107,6 +109,7 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
     method: [...methods],
     url: path,
     handler: (request, reply) => {
+      checkHost(request.raw)
       if (access === 'read') {
         if (path.includes(':bannerId')) bannerIdOf(request)
         checkRead(tokens, request.headers.authorization)
@@ -114,6 +117,12 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
       return handle(request, reply)
     },
   })
+}
+
+function checkHost({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === '1.1') {
+    throw new AppError('bad_request', 'An HTTP/1.1 request needs the header Host.')
+  }
 }
 
 /** 404 or, where only the method is wrong, 405: Fastify does not know the difference. */
@@ -157,7 +166,7 @@ function socketProblem(error: ConnectionError): AppError {
   const limit = `${HEADER_BYTES_MAX} bytes`
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      return isWithoutNewline(error.rawPacket)
+      return isRequestLine(error.rawPacket)
         ? new AppError('uri_too_long', `The request line has more than ${limit}.`)
         : new AppError('headers_too_large', `Request line and headers have more than ${limit}.`)
     case 'ERR_HTTP_REQUEST_TIMEOUT':
@@ -167,9 +176,10 @@ function socketProblem(error: ConnectionError): AppError {
   }
 }
 
-/** Fastify's type of `rawPacket` is the JSON of what Node gives: a Buffer. */
-function isWithoutNewline(packet: unknown): boolean {
-  return Buffer.isBuffer(packet) && !packet.includes('\n')
+/** Whether the limit was reached within the request line. Fastify's type is the JSON of a Buffer. */
+function isRequestLine(packet: unknown): boolean {
+  if (!Buffer.isBuffer(packet)) return false
+  return /^[A-Z]+ \S+$/.test(packet.subarray(0, HEADER_BYTES_MAX / 2).toString('latin1'))
 }
 
 function listenProblem({ host, port }: ServerOptions, cause: unknown): string {

@@ -1,0 +1,292 @@
+// Every refused input of counting, statistics and banners: status, code, and nothing counted.
+import assert from 'node:assert/strict'
+import { request as httpRequest } from 'node:http'
+import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { ARCHIVED, PAUSED, startTestApp, UNKNOWN, type TestApp } from '../support/app.ts'
+import { sendRaw } from '../support/raw.ts'
+import { totalOf } from '../support/service.ts'
+
+let app: TestApp
+before(async () => {
+  app = await startTestApp()
+})
+after(async () => {
+  await app[Symbol.asyncDispose]()
+})
+
+interface Refused {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: Record<string, string | string[]>
+  readonly body?: string | Buffer
+  readonly status: number
+  readonly code: string
+}
+
+/** node:http, because fetch can send neither a body with GET nor a header twice. */
+function send(refused: Omit<Refused, 'status' | 'code'>) {
+  const { method = 'POST', path, headers = {}, body } = refused
+  return new Promise<{ status: number; type: string; retry: boolean; text: string }>(
+    (resolve, reject) => {
+      const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
+      const url = new URL(app.origin)
+      const sent = httpRequest(
+        { host: url.hostname, port: url.port, method, path, headers: { ...length, ...headers } },
+        (answer) => {
+          const chunks: Buffer[] = []
+          answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+          answer.on('end', () =>
+            resolve({
+              status: answer.statusCode ?? 0,
+              type: answer.headers['content-type'] ?? '',
+              retry: answer.headers['retry-after'] !== undefined,
+              text: Buffer.concat(chunks).toString(),
+            }),
+          )
+        },
+      )
+      sent.on('error', reject)
+      sent.end(body)
+    },
+  )
+}
+
+const WRONG_IDS = (
+  'abc 0 -1 1.5 1e3 +5 007 2147483648 %20 1%00 0x10 1,000 null 42%0A 4%202 %F0%9F%98%80 ' +
+  `%D9%A3 ${'9'.repeat(300)}`
+).split(' ')
+
+const BIG = 'x'.repeat(16 * 1024 + 1)
+const HOUR = { tsFrom: '2024-12-10T12:00:00Z', tsTo: '2024-12-10T13:00:00Z' }
+const HOUR_QUERY = 'tsFrom=2024-12-10T12:00:00Z&tsTo=2024-12-10T13:00:00Z'
+
+const counting: Refused[] = [
+  ...['/counter/:id', '/stats/:id'].flatMap((path) => [
+    ...WRONG_IDS.map((id) => ({
+      path: path.replace(':id', id),
+      status: 400,
+      code: 'invalid_banner_id',
+    })),
+    ...[
+      { id: UNKNOWN, status: 404, code: 'banner_not_found' },
+      { id: PAUSED, status: 410, code: 'banner_paused' },
+      { id: ARCHIVED, status: 410, code: 'banner_archived' },
+    ].map(({ id, ...answer }) => ({ path: path.replace(':id', String(id)), ...answer })),
+    ...['', 'a'.repeat(129), 'a b', 'é', 'a\tb'].map((key) => ({
+      path: path.replace(':id', '1'),
+      headers: { 'idempotency-key': Buffer.from(key).toString('latin1') },
+      status: 400,
+      code: 'invalid_idempotency_key',
+    })),
+    ...['key=', `key=${'a'.repeat(129)}`, 'key=a+b', 'key=%C3%A9', 'key=a&key=a', 'key=%00'].map(
+      (query) => ({
+        path: `${path.replace(':id', '1')}?${query}`,
+        status: 400,
+        code: 'invalid_idempotency_key',
+      }),
+    ),
+    {
+      path: `${path.replace(':id', '1')}?key=a`,
+      headers: { 'idempotency-key': 'b' },
+      status: 400,
+      code: 'invalid_idempotency_key',
+    },
+    {
+      path: path.replace(':id', '1'),
+      headers: { 'idempotency-key': ['a', 'a'] },
+      status: 400,
+      code: 'invalid_idempotency_key',
+    },
+  ]),
+  { method: 'GET', path: '/counter/abc', status: 400, code: 'invalid_banner_id' },
+  { method: 'GET', path: `/counter/${UNKNOWN}`, status: 404, code: 'banner_not_found' },
+  { path: '/counter/1', body: BIG, status: 413, code: 'body_too_large' },
+  { path: '/stats/1', body: BIG, status: 413, code: 'body_too_large' },
+  { method: 'GET', path: '/counter/1', body: BIG, status: 413, code: 'body_too_large' },
+]
+
+/** Wrong whichever of the three ways it is asked. */
+const wrongFields: readonly (readonly [Record<string, unknown>, code?: string])[] = [
+  [{ ...HOUR, tsFrom: 'yesterday' }],
+  [{ ...HOUR, tsFrom: '2024-12-10T12:00:00' }],
+  [{ ...HOUR, tsFrom: '2024-02-30T12:00:00Z' }],
+  [{ ...HOUR, tsFrom: '2023-02-29T12:00:00Z' }],
+  [{ ...HOUR, tsFrom: '2024-12-10T24:00:00Z' }],
+  [{ ...HOUR, tsFrom: '2024-12-10T12:60:00Z' }],
+  [{ ...HOUR, tsFrom: '2024-12-10T12:00:60Z' }],
+  [{ ...HOUR, tsFrom: '2024-13-10T12:00:00Z' }],
+  [{ ...HOUR, tsFrom: '2024-12-10' }],
+  [{ ...HOUR, tsFrom: '1969-12-31T23:59:59Z' }],
+  [{ ...HOUR, tsTo: '2101-01-01T00:00:00Z' }],
+  [{ ...HOUR, tsFrom: '2024-12-10T12:00:00+24:00' }],
+  [{ ...HOUR, tsFrom: '' }],
+  [{ ...HOUR, tsFrom: -1 }],
+  [{ ...HOUR, tsFrom: 1.5 }],
+  [{ ...HOUR, tsTo: 1e15 }],
+  [{ ...HOUR, step: 'minutes' }],
+  [{ ...HOUR, step: '' }],
+  [{ ...HOUR, tz: 'Mars/Olympus' }],
+  [{ ...HOUR, fill: 'some' }],
+  [{ ...HOUR, format: 'xml' }],
+  [{ ...HOUR, top: 1 }],
+  [{ ...HOUR, from: 1 }],
+  [{ tsFrom: HOUR.tsTo, tsTo: HOUR.tsFrom }, 'invalid_range'],
+  [{ tsFrom: HOUR.tsTo, tsTo: HOUR.tsTo }, 'invalid_range'],
+  [{ tsFrom: 0, tsTo: 6_000_060 }, 'range_too_large'],
+]
+
+const statistics: Refused[] = [
+  ...wrongFields.flatMap(([fields, code = 'invalid_parameter']) => {
+    const query = new URLSearchParams(
+      Object.entries(fields).map(([name, value]): [string, string] => [name, String(value)]),
+    )
+    const json = { body: JSON.stringify(fields), status: 400, code }
+    return [
+      { path: '/stats/1', ...json },
+      { method: 'GET', path: '/stats/1', ...json },
+      { method: 'GET', path: `/stats/1?${query.toString()}`, status: 400, code },
+    ]
+  }),
+  ...[
+    '{"tsFrom":null,"tsTo":null}',
+    '{"tsFrom":"1733835360","tsTo":"1733838960"}',
+    '{"tsFrom":true,"tsTo":[]}',
+    '{"__proto__":{"tsFrom":0}}',
+    '{"tsFrom":0}',
+    '{"tsTo":0}',
+    '{"step":"minute"}',
+  ].map((body) => ({ path: '/stats/1', body, status: 400, code: 'invalid_parameter' })),
+  ...['null', '[]', '"{}"', '1', ' ', '{', '{}{}', "{'a':1}", 'tsFrom=0', '{"a":"\\xff"}'].map(
+    (body) => ({ path: '/stats/1', body, status: 400, code: 'invalid_body' }),
+  ),
+  {
+    path: '/stats/1',
+    body: Buffer.from('{"a":"\xff"}', 'latin1'),
+    status: 400,
+    code: 'invalid_body',
+  },
+  ...[
+    'step=minute',
+    'tsFrom=0',
+    'tsTo=60',
+    'top=1',
+    `${HOUR_QUERY}&x=1`,
+    `${HOUR_QUERY}&tsFrom=0`,
+    'tsFrom=1e3&tsTo=60',
+    'tsFrom=007&tsTo=60',
+  ].map((query) => ({ path: `/stats/1?${query}`, status: 400, code: 'invalid_parameter' })),
+  {
+    path: '/stats/1?tsFrom=0',
+    body: '{"tsFrom":0,"tsTo":60}',
+    status: 400,
+    code: 'invalid_parameter',
+  },
+  {
+    path: '/stats/1',
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(JSON.stringify(HOUR)),
+    status: 415,
+    code: 'unsupported_media_type',
+  },
+  { path: `/stats/${UNKNOWN}?${HOUR_QUERY}`, status: 404, code: 'banner_not_found' },
+  { method: 'GET', path: '/stats?top=1', status: 400, code: 'invalid_parameter' },
+  { method: 'GET', path: '/stats?step=minute', status: 400, code: 'invalid_parameter' },
+  { method: 'GET', path: '/stats?tsFrom=60&tsTo=60', status: 400, code: 'invalid_range' },
+]
+
+const banners: Refused[] = (
+  'limit=0 limit=1001 limit=x limit= limit=1&limit=2 limit=-1 ' +
+  'after=-1 after=2147483648 archived=yes archived= name=x'
+)
+  .split(' ')
+  .map((query) => ({
+    method: 'GET',
+    path: `/banners?${query}`,
+    status: 400,
+    code: 'invalid_parameter',
+  }))
+  .concat([
+    { method: 'GET', path: '/banners/007', status: 400, code: 'invalid_banner_id' },
+    { method: 'GET', path: `/banners/${UNKNOWN}`, status: 404, code: 'banner_not_found' },
+  ])
+
+const paths: Refused[] = (
+  '/nowhere /counter /counter/ /counter/1/ /counter/1/2 //counter/1 /Counter/1 /live ' +
+  '/stats/1/ /banners/ /docs /openapi.json / /favicon.ico'
+)
+  .split(' ')
+  .flatMap((path) =>
+    ['GET', 'POST', 'PUT', 'PROPFIND'].map((method) => ({
+      method,
+      path,
+      headers: { 'content-type': 'text/nonsense; ;' },
+      status: 404,
+      code: 'not_found',
+    })),
+  )
+  .concat(
+    [
+      ['PUT', '/counter/1'],
+      ['DELETE', '/counter/abc'],
+      ['PATCH', '/stats/1'],
+      ['POST', '/stats'],
+      ['POST', '/banners'],
+      ['DELETE', '/banners/1'],
+      ['POST', '/healthz'],
+      ['QUERY', '/stats/1'],
+      ['TRACE', '/metrics'],
+      ['OPTIONS', '/banners'],
+    ].map(([method = '', path = '']) => ({
+      method,
+      path,
+      headers: { 'content-type': 'text/nonsense; ;' },
+      status: 405,
+      code: 'method_not_allowed',
+    })),
+  )
+  .concat([
+    { method: 'GET', path: '/counter/%zz', headers: {} as never, status: 400, code: 'bad_request' },
+    { method: 'GET', path: '/%ff', headers: {} as never, status: 400, code: 'bad_request' },
+  ])
+
+for (const [name, table] of Object.entries({ counting, statistics, banners, paths })) {
+  test(`I11: refused ${name} requests say why, and nothing is counted`, async () => {
+    const total = await totalOf(app.origin)
+    for (const refused of table) {
+      const answer = await send(refused)
+      const what = `${refused.method ?? 'POST'} ${refused.path.slice(0, 80)} ${String(refused.body ?? '').slice(0, 80)}`
+      assert.equal(answer.status, refused.status, `${what}: ${answer.text}`)
+      assert.match(answer.type, /^application\/problem\+json/, what)
+      const problem = JSON.parse(answer.text) as Record<string, unknown>
+      assert.equal(problem['code'], refused.code, what)
+      assert.equal(problem['status'], refused.status, what)
+      assert.ok(problem['type'] !== undefined && problem['title'] !== undefined, what)
+      assert.ok(String(problem['detail']).length > 10, what)
+    }
+    assert.equal(await totalOf(app.origin), total)
+  })
+}
+
+test('I11: what the HTTP parser refuses is a problem too', async () => {
+  const table: [bytes: string, status: number, code: string][] = [
+    ['nonsense\r\n\r\n', 400, 'bad_request'],
+    ['GET /counter/1 HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'bad_request'], // without Host
+    [
+      'POST /counter/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+      400,
+      'bad_request',
+    ],
+    [`GET /counter/1?${BIG} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, 'uri_too_long'],
+    [`GET /counter/1 HTTP/1.1\r\nHost: x\r\nX-Big: ${BIG}\r\n\r\n`, 431, 'headers_too_large'],
+    ['GET /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n', 417, 'expectation_failed'],
+  ]
+  const total = await totalOf(app.origin)
+  for (const [bytes, status, code] of table) {
+    const answer = await sendRaw(app.origin, bytes)
+    assert.equal(answer.status, status, bytes.slice(0, 80))
+    assert.match(answer.headers['content-type'] ?? '', /^application\/problem\+json/)
+    assert.equal((JSON.parse(answer.body) as Record<string, unknown>)['code'], code)
+  }
+  assert.equal(await totalOf(app.origin), total)
+})
