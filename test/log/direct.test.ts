@@ -128,7 +128,7 @@ test('a click that waits too long is answered, and counted only if its batch was
   await fresh
 })
 
-test('a click is not acknowledged later than the shared clock allows, even if this process slept', async () => {
+test('I12: a click is not acknowledged later than the shared clock allows, even if this process slept', async () => {
   let now = 1_000
   using log = openLog({ clock: { now: () => now }, ackTimeoutMs: 5_000 })
   const batches = log.batches(new AbortController().signal)
