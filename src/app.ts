@@ -49,7 +49,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     ackTimeoutMs: config.ackTimeoutMs,
     onLate: (clicks) => metrics.late.inc(clicks),
   })
-  metrics.gauge('clicks_waiting', 'Clicks not yet durable or refused.', () => log.state().waiting)
+  metrics.waiting = () => log.state().waiting
   building.use(
     background(fail, (signal) =>
       runKeyPurge(

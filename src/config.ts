@@ -19,7 +19,7 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const TOKEN_CHARACTERS_MIN = 16
 const HOUR_MS = 3_600_000
 
-const SETTINGS = {
+export const SETTINGS = {
   HOST: setting('127.0.0.1', 'The address to listen on.', text),
   PORT: setting('8080', 'The port to listen on; 0 lets the system choose.', integer(0, 65_535)),
   DATA_DIR: setting('./data', 'The folder of the embedded database.', text),

@@ -10,6 +10,8 @@ import type { ErrorCode } from './errors.ts'
 export class Metrics {
   readonly registry = new Registry()
   readonly clicks = { received: 0, accepted: 0, refused: new Map<ErrorCode, number>() }
+  /** Reads how many clicks are not yet durable or refused; the log's, once there is one. */
+  waiting: () => number = () => 0
   readonly late: Counter
   readonly keysPurged: Counter
   readonly attempts: Counter<'outcome'>
@@ -38,6 +40,15 @@ export class Metrics {
       collect() {
         this.reset()
         for (const [code, count] of refused) this.inc({ code }, count)
+      },
+    })
+    const waiting = (): number => this.waiting()
+    new Gauge({
+      name: 'tallymark_clicks_waiting',
+      help: 'Clicks that are not yet durable or refused.',
+      registers,
+      collect() {
+        this.set(waiting())
       },
     })
     this.late = new Counter({
@@ -73,18 +84,6 @@ export class Metrics {
   refuse(code: ErrorCode): void {
     const { refused } = this.clicks
     refused.set(code, (refused.get(code) ?? 0) + 1)
-  }
-
-  /** Declares a gauge that is read when Prometheus asks. */
-  gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name: `tallymark_${name}`,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read())
-      },
-    })
   }
 
   #counter(name: string, help: string, read: () => number): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { generatedDocs } from '../scripts/docs.ts'
 
 /** The invariants of docs/SPEC.md: number to the files that it names. */
 function specified(): Map<string, Set<string>> {
@@ -32,4 +33,19 @@ test('every invariant names its tests, and every test that claims one is named',
     Object.fromEntries([...map].map(([invariant, files]) => [invariant, [...files].toSorted()]))
   assert.ok(specified().size >= 12)
   assert.deepEqual(sorted(claimed()), sorted(specified()))
+})
+
+test('the generated documents are those of this code; npm run docs writes them', async () => {
+  for (const [path, text] of await generatedDocs()) {
+    assert.equal(readFileSync(path, 'utf8'), text, path)
+  }
+})
+
+test('links between documents lead somewhere', () => {
+  for (const file of globSync(['*.md', 'docs/**/*.md'])) {
+    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      const path = new URL(target, new URL(file, 'file:///')).pathname.slice(1)
+      assert.ok(existsSync(path), `${file} links to ${target}`)
+    }
+  }
 })
