@@ -1,6 +1,6 @@
 // The composition root: the only file that knows which adapter stands behind which port.
 import { randomUUID } from 'node:crypto'
-import { runAggregator } from './aggregator/aggregator.ts'
+import { runAggregator, type AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import { listen } from './http/server.ts'
@@ -66,11 +66,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   building.use(log)
   building.use(
     background(fail, (signal) =>
-      runAggregator(log, store, signal, ({ clicks }, { kind }, durationMs) => {
-        metrics.attempts.inc({ outcome: kind })
-        metrics.batchClicks.observe(clicks.length)
-        metrics.commitSeconds.observe(durationMs / 1_000)
-      }),
+      runAggregator(log, store, signal, attemptObserver(metrics, logger)),
     ),
   )
   const server = building.use(
@@ -109,6 +105,22 @@ async function seedBanners(
   const { path, drafts } = readBannersFile(file)
   await store.seed(drafts)
   logger.info(`First start: loaded ${drafts.length} banners from ${path}`)
+}
+
+/** Measures every attempt; one line when the store goes away, one when it is back. */
+function attemptObserver(metrics: Metrics, logger: Logger): AttemptObserver {
+  let isAway = false
+  return ({ clicks }, outcome, durationMs) => {
+    metrics.attempts.inc({ outcome: outcome.kind })
+    metrics.batchClicks.observe(clicks.length)
+    metrics.commitSeconds.observe(durationMs / 1_000)
+    if (outcome.kind === 'in-doubt' && !isAway) {
+      const reason = outcome.cause.cause instanceof Error ? outcome.cause.cause : outcome.cause
+      logger.warn(`Clicks cannot be stored, trying again: ${reason.message}`)
+    }
+    if (outcome.kind === 'counted' && isAway) logger.info('Clicks are stored again')
+    isAway = outcome.kind === 'in-doubt'
+  }
 }
 
 /** Runs a loop until disposal; its failure is the app's. */

@@ -82,11 +82,17 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
   }
 
   state(): SinkState {
-    const isSlow = this.#batch.length > 0 && performance.now() - this.#batchSince > TROUBLE_AFTER_MS
     return {
       waiting: this.#waiting.length + this.#batch.length,
-      trouble: this.#trouble ?? (isSlow ? 'the store does not answer' : undefined),
+      trouble: this.#trouble ?? this.#slowness(),
     }
+  }
+
+  #slowness(): string | undefined {
+    const { waitingMax } = this.#options
+    if (this.#waiting.length + this.#batch.length >= waitingMax) return 'too many clicks wait'
+    const isSlow = this.#batch.length > 0 && performance.now() - this.#batchSince > TROUBLE_AFTER_MS
+    return isSlow ? 'the store does not answer' : undefined
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<Batch> {
@@ -116,7 +122,7 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
       const [outcome] = outcomes
       if (outcome?.kind === 'counted') break
       if (outcome?.kind === 'superseded') throw new OperatorError(foreign(source))
-      this.#trouble = outcome?.cause.message ?? 'a batch was not settled'
+      this.#trouble = 'the store is away'
       await pause(Math.min(RETRY_PAUSE_MIN_MS * 2 ** retry, retryPauseMaxMs))
     }
     this.#trouble = undefined

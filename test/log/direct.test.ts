@@ -102,6 +102,7 @@ test('I4: a full log refuses at once, and what it refused is never yielded', asy
   const batch = await nextOf(batches)
   const second = log.append(click(2))
   await assert.rejects(log.append(click(3)), { code: 'overloaded' })
+  assert.equal(log.state().trouble, 'too many clicks wait')
   batch.settle(counted)
   const next = await nextOf(batches)
   assert.deepEqual(next.clicks, [click(2)])
@@ -169,7 +170,7 @@ test('the state tells that the store is away, and that it is back', async () => 
   assert.deepEqual(log.state(), { waiting: 1, trouble: undefined })
   batch.settle(inDoubt)
   const again = await nextOf(batches)
-  assert.deepEqual(log.state(), { waiting: 1, trouble: 'away' })
+  assert.deepEqual(log.state(), { waiting: 1, trouble: 'the store is away' })
   again.settle(counted)
   void batches.next()
   await append

@@ -63,7 +63,7 @@ export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable 
   }
 
   purgeKeys(before: number, limit: number): Promise<number> {
-    return this.#writer.call('purgeKeys', { before, limit })
+    return this.#writer.call('purgeKeys', { before, limit, instant: this.clock.now() })
   }
 
   all(): Promise<readonly Pick<Banner, 'id' | 'status'>[]> {
@@ -84,11 +84,12 @@ export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable 
 
   async [Symbol.asyncDispose](): Promise<void> {
     // The reader first: the last connection to close writes the log back into the file.
+    await using closing = new AsyncDisposableStack()
+    closing.use(this.#lock)
+    closing.use(this.#writer)
+    closing.use(this.#reader)
     await this.#reader.call('close', undefined)
-    await this.#writer.call('close', undefined)
-    await this.#reader[Symbol.asyncDispose]()
-    await this.#writer[Symbol.asyncDispose]()
-    this.#lock[Symbol.dispose]()
+    await this.#writer.call('close', this.clock.now())
   }
 }
 

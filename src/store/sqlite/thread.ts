@@ -11,10 +11,13 @@ interface Request {
   readonly argument: unknown
 }
 
-type Reply =
-  | { readonly id: number; readonly value: unknown }
-  /** `isPassing`: the call may succeed later. Otherwise the thread's work cannot be trusted. */
-  | { readonly id: number; readonly failure: string; readonly isPassing: boolean }
+type Reply = { readonly id: number; readonly value: unknown } | ({ readonly id: number } & Failure)
+
+interface Failure {
+  readonly failure: string
+  /** The call may succeed later. Otherwise the thread's work cannot be trusted. */
+  readonly isPassing: boolean
+}
 
 interface Pending {
   readonly resolve: (value: never) => void
@@ -77,8 +80,7 @@ export class Thread<T extends Calls> implements AsyncDisposable {
     this.#pending.delete(reply.id)
     // The thread's side is typed by the same `Calls`, so the value is the function's.
     if ('value' in reply) pending?.resolve(reply.value as never)
-    else if (reply.isPassing) pending?.reject(new AppError('store_unavailable', reply.failure))
-    else pending?.reject(new Error(`SQLite: ${reply.failure}`))
+    else pending?.reject(failureOf(reply))
   }
 
   #die(error: Error): void {
@@ -90,4 +92,12 @@ export class Thread<T extends Calls> implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker.terminate()
   }
+}
+
+/** What SQLite said is the cause, for the log alone: callers are not shown internals. */
+function failureOf({ failure, isPassing: mayPass }: Failure): Error {
+  const cause = new Error(failure)
+  return mayPass
+    ? new AppError('store_unavailable', 'The store is away; see Retry-After.', { cause })
+    : new Error(`the store failed: ${failure}`, { cause })
 }

@@ -6,6 +6,7 @@ import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../minute.ts'
 import type { Aggregate, Delta } from '../count-store.ts'
 import { openForWriting, transaction } from './connection.ts'
 import { TALLY_CODES } from './rows.ts'
+import { isPassing } from './failure.ts'
 import { serveCalls } from './thread.ts'
 
 export interface WriterData {
@@ -24,9 +25,10 @@ function writerCalls(database: DatabaseSync) {
   return {
     open: (call: { source: string; from: bigint; instant: number }) => open(database, call),
     commit: (call: { aggregate: Aggregate; instant: number }) => commit(call),
-    purgeKeys: (call: { before: number; limit: number }) => purgeKeys(database, call),
+    purgeKeys: (call: { before: number; limit: number; instant: number }) =>
+      purgeKeys(database, call),
     seed: (call: { drafts: readonly BannerDraft[]; instant: number }) => seed(database, call),
-    close: () => database.close(),
+    close: (instant: number) => close(database, instant),
   }
 }
 
@@ -111,14 +113,34 @@ function isSame(stored: unknown, batchId: Uint8Array): boolean {
   return stored instanceof Uint8Array && Buffer.compare(stored, batchId) === 0
 }
 
-function purgeKeys(database: DatabaseSync, call: { before: number; limit: number }): number {
-  const purged = database
-    .prepare(
-      `delete from keys where (banner_id, hash) in
-         (select banner_id, hash from keys where counted_at < ? order by counted_at limit ?)`,
-    )
-    .run(call.before, call.limit)
-  return Number(purged.changes)
+/** So that the clock does not go back over a restart, however long ago the last click was. */
+function storeInstant(database: DatabaseSync, instant: number): void {
+  database.prepare('update positions set instant = max(instant, ?)').run(instant)
+}
+
+function close(database: DatabaseSync, instant: number): void {
+  try {
+    storeInstant(database, instant)
+  } catch (error) {
+    if (!isPassing(error)) throw error // a full disk must not keep the service from stopping
+  }
+  database.close()
+}
+
+function purgeKeys(
+  database: DatabaseSync,
+  call: { before: number; limit: number; instant: number },
+): number {
+  return transaction(database, 'begin immediate', () => {
+    storeInstant(database, call.instant)
+    const purged = database
+      .prepare(
+        `delete from keys where (banner_id, hash) in
+           (select banner_id, hash from keys where counted_at < ? order by counted_at limit ?)`,
+      )
+      .run(call.before, call.limit)
+    return Number(purged.changes)
+  })
 }
 
 function seed(

@@ -1,0 +1,66 @@
+// The dependency rule of ARCHITECTURE.md: steps meet through ports, and only app.ts knows adapters.
+// A new edge is added here first, so that it is seen in review.
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+
+const NOUNS = ['click', 'banner', 'minute', 'clock', 'errors', 'metrics', 'logger'].map(
+  (noun) => `${noun}.ts`,
+)
+const PORTS = ['log/click-log.ts', 'store/count-store.ts', 'registry/banner-store.ts']
+
+/** What the files of each step may import, besides its own. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  http: [...NOUNS, 'log/click-log.ts'],
+  registry: [...NOUNS, 'http'],
+  collector: [...NOUNS, 'http', 'log/click-log.ts', 'registry/banner-registry.ts'],
+  log: NOUNS,
+  aggregator: [...NOUNS, ...PORTS],
+  store: [...NOUNS, ...PORTS],
+  query: [...NOUNS, 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
+  cli: ['app.ts', 'config.ts', 'errors.ts', 'logger.ts'],
+  'routes.ts': [...NOUNS, 'http', 'collector', 'query', 'registry'],
+  'config.ts': ['errors.ts'],
+  'main.ts': ['cli', 'errors.ts'],
+}
+
+const files = globSync('**/*.ts', { cwd: 'src' })
+
+function importsOf(file: string): string[] {
+  const source = readFileSync(join('src', file), 'utf8')
+  return [...source.matchAll(/from '(\.[^']+)'/g)].map(([, path = '']) => join(dirname(file), path))
+}
+
+test('steps import only what the architecture allows', () => {
+  const wrong = files.flatMap((file) => {
+    const [step = ''] = file.split('/', 1)
+    const allowed = MAY_IMPORT[step] ?? (NOUNS.includes(file) ? NOUNS : undefined)
+    if (file === 'app.ts') return []
+    assert.ok(allowed !== undefined, `${file} is no step: give it a line in MAY_IMPORT`)
+    return importsOf(file)
+      .filter(
+        (target) =>
+          ![step, ...allowed].some((each) => target === each || target.startsWith(`${each}/`)),
+      )
+      .map((target) => `${file} imports ${target}`)
+  })
+  assert.ok(files.length > 20)
+  assert.deepEqual(wrong, [])
+})
+
+test('the pure parts touch neither time nor the outside', () => {
+  for (const file of [
+    'aggregator/aggregate.ts',
+    'query/instant.ts',
+    'query/series.ts',
+    'query/stats-query.ts',
+  ]) {
+    const source = readFileSync(join('src', file), 'utf8')
+    assert.doesNotMatch(
+      source,
+      /Date\.now|performance\.now|setTimeout|node:(?!crypto)|process\./,
+      file,
+    )
+  }
+})
