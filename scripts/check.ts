@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 const TEST_TIMEOUT_MS = 300_000
 const STATIC_CHECKS: readonly (readonly string[])[] = [
   ['tsc'],
-  ['oxlint', '--deny-warnings', 'src', 'test', 'scripts'],
+  ['oxlint', '--deny-warnings', 'src', 'test', 'bench', 'scripts'],
   ['prettier', '--check', '--log-level=warn', '.'],
   ['knip', '--no-progress'],
 ]
