@@ -1,4 +1,5 @@
--- Counts, keys and positions of the embedded store; one transaction writes all three.
+-- Counts, keys and positions of the embedded store; one transaction writes all three, the counts
+-- into "unmerged" first. The three tables of counts always agree.
 -- Slots (minute, quarter, day) are numbers of their unit since 1970 UTC: minute * 60 is Unix time.
 -- tally: 1 = click.
 
@@ -29,6 +30,13 @@ create table day_counts (
 ) strict, without rowid;
 create index day_counts_by_day on day_counts (day);
 
+-- The deltas of the latest batches, packed: counted, and in every answer, but not yet merged into the
+-- tables above. One row a batch, gone after a fraction of a second.
+create table unmerged (
+  id integer primary key,
+  deltas blob not null
+) strict;
+
 -- hash: the first half of SHA-256 over tally, banner and key. counted_at: Unix milliseconds.
 create table keys (
   banner_id integer not null,
@@ -42,7 +50,7 @@ create index keys_by_counted_at on keys (counted_at);
 create table positions (
   source text primary key,
   next integer not null,
-  batch_id blob,
+  batch_id text,
   instant integer not null
 ) strict, without rowid;
 

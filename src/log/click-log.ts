@@ -10,8 +10,8 @@ export interface Span {
   readonly source: string
   readonly from: bigint
   readonly to: bigint
-  /** 16 random bytes: tells this batch from any other that begins at the same position. */
-  readonly batchId: Uint8Array
+  /** A random UUID: tells this batch from any other that begins at the same position. */
+  readonly batchId: string
 }
 
 /** What became of one attempt to count a batch. */

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
+import { randomUUID } from 'node:crypto'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import type { Click } from '../click.ts'
 import type { Clock } from '../clock.ts'
 import { AppError, OperatorError } from '../errors.ts'
@@ -13,10 +13,10 @@ import type { Batch, ClickSink, ClickSource, Outcome, SinkState } from './click-
 //     v           v             v
 //  overloaded  store_unavailable (dropped from the log, so never counted)
 
-const BATCH_ID_BYTES = 16
 const SWEEP_INTERVAL_MS = 50
 const RETRY_PAUSE_MIN_MS = 20
 const RETRY_PAUSE_MAX_MS = 500
+const LULL_MAX_MS = 1
 const TROUBLE_AFTER_MS = 1_000
 
 export interface DirectLogOptions {
@@ -45,8 +45,8 @@ interface Waiter {
 
 /**
  * A log without a broker, by group commit: clicks that arrive while one batch is committed form
- * the next batch. Batches grow with the load and an idle log commits at once: no timer, no
- * batch-size knob.
+ * the next batch, together with those that the event loop has at hand then. Batches grow with the
+ * load and an idle log commits at once: no timer, no batch-size knob.
  *
  * A click is durable when its batch is in the store, so `append` waits for exactly that. A batch
  * whose outcome is in doubt is yielded again unchanged until the store has settled it: recomposed,
@@ -98,9 +98,20 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
   async *batches(signal: AbortSignal): AsyncGenerator<Batch> {
     signal.addEventListener('abort', () => this.#wake(), { once: true })
     for (;;) {
+      await this.#lull()
       if (this.#waiting.length > 0) yield* this.#untilCounted()
       else if (signal.aborted) return
       else await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+
+  /** Waits for an event loop turn that brings no further click, or until a batch is full. */
+  async #lull(): Promise<void> {
+    const latest = performance.now() + LULL_MAX_MS
+    for (let before = 0; before < this.#waiting.length;) {
+      before = this.#waiting.length
+      if (before >= this.#options.batchMax || performance.now() > latest) return
+      await turn()
     }
   }
 
@@ -109,12 +120,7 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
     this.#batch = waiters
     this.#batchSince = performance.now()
     const { source, retryPauseMaxMs = RETRY_PAUSE_MAX_MS } = this.#options
-    const span = {
-      source,
-      from: this.#next,
-      to: this.#next + 1n,
-      batchId: randomBytes(BATCH_ID_BYTES),
-    }
+    const span = { source, from: this.#next, to: this.#next + 1n, batchId: randomUUID() }
     const clicks = waiters.map(({ click }) => click)
     for (let retry = 0; ; retry += 1) {
       const outcomes: Outcome[] = []

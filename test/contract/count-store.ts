@@ -1,6 +1,6 @@
 // The contract of CountStore, as tests: every adapter runs them (test/store/*.test.ts).
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { aggregate } from '../../src/aggregator/aggregate.ts'
@@ -22,7 +22,7 @@ const UNITS = { minute: MINUTE_MS, quarter: QUARTER_MS, day: DAY_MS } as const
 /** Hands out the spans of one writer, one after the other. */
 function writer(source = 'writer:a'): () => Span {
   let next = 0n
-  return () => ({ source, from: next, to: (next += 1n), batchId: randomBytes(16) })
+  return () => ({ source, from: next, to: (next += 1n), batchId: randomUUID() })
 }
 
 function clickOf(bannerId: number, at: number, key?: string): Click {
@@ -74,7 +74,7 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     const span = writer()()
     const clicks = [clickOf(1, NOON), clickOf(2, NOON, 'key')]
     await store.commit(aggregate({ span, clicks: [clickOf(1, NOON)] }))
-    const foreign = aggregate({ span: { ...span, batchId: randomBytes(16) }, clicks })
+    const foreign = aggregate({ span: { ...span, batchId: randomUUID() }, clicks })
     assert.equal(await store.commit(foreign), 'superseded')
     assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 1]])
     assert.deepEqual(await countsOf(store, 2, 'minute'), [])

@@ -18,7 +18,7 @@ export class FakeStore implements Pick<CountStore, 'commit'> {
   readonly #weather: Weather[]
   #late: Aggregate[] = []
   #position = 0n
-  #batchId: Uint8Array | undefined
+  #batchId: string | undefined
   readonly #keys = new Set<string>()
 
   constructor(weather: readonly Weather[]) {

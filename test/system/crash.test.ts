@@ -78,6 +78,10 @@ test('I1: kill -9 under load loses and doubles no acknowledged click', async () 
     .prepare('select sum(count) as n from minute_counts where banner_id > 50')
     .get()
   assert.equal(Number(keyedCounted?.['n']), keys, 'each key counts once')
+  for (const table of ['minute_counts', 'quarter_counts', 'day_counts']) {
+    const sum = database.prepare(`select sum(count) as n from ${table}`).get()
+    assert.equal(Number(sum?.['n']), counted, `${table} agrees with the answer`)
+  }
   assert.deepEqual(database.prepare('pragma integrity_check').all().map(Object.values), [['ok']])
   database.close()
 })

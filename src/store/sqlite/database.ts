@@ -7,6 +7,7 @@ import type { Aggregate, CountStore, Slice } from '../count-store.ts'
 import { openForWriting } from './connection.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
+import { packDeltas, packKeyed } from './packed.ts'
 import type { ReaderCalls, ReaderData } from './reader.ts'
 import { Thread } from './thread.ts'
 import type { WriterCalls, WriterData } from './writer.ts'
@@ -46,8 +47,13 @@ export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable 
     return this.#writer.call('open', { source, from, instant: this.clock.now() })
   }
 
-  commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
-    return this.#writer.call('commit', { aggregate, instant: this.clock.now() })
+  commit({ span, deltas, keyed }: Aggregate): Promise<'counted' | 'superseded'> {
+    return this.#writer.call('commit', {
+      span,
+      deltas: packDeltas(deltas),
+      keyed: packKeyed(keyed),
+      instant: this.clock.now(),
+    })
   }
 
   async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {

@@ -4,9 +4,11 @@ import { workerData } from 'node:worker_threads'
 import { BANNER_STATUSES, type Banner, type BannerStatus } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { BannerPage } from '../../registry/banner-store.ts'
-import type { BannerTotal, Series, Slice } from '../count-store.ts'
+import { floorTo } from '../../minute.ts'
+import type { BannerTotal, Delta, Series, Slice } from '../count-store.ts'
 import { openForReading, transaction } from './connection.ts'
-import { TABLES, TALLY_CODES } from './rows.ts'
+import { blobOf, unpackDeltas } from './packed.ts'
+import { codeOf, TABLES } from './rows.ts'
 import { serveCalls } from './thread.ts'
 
 export interface ReaderData {
@@ -41,51 +43,118 @@ function series(
   call: { bannerId: number; tally: Tally; slices: readonly Slice[] },
 ): Series {
   const at: number[] = []
-  const count: number[] = []
+  const counts: number[] = []
   snapshot(database, () => {
-    for (const { resolution, from, to } of call.slices) {
-      const { table, column, unitMs } = TABLES[resolution]
-      const rows = database
-        .prepare(
-          `select ${column} as slot, count from ${table}
-           where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column}`,
-        )
-        .iterate(call.bannerId, TALLY_CODES[call.tally], from / unitMs, to / unitMs)
-      for (const row of rows) {
-        at.push(Number(row['slot']) * unitMs)
-        count.push(Number(row['count']))
+    const unmerged = unmergedOf(database, call)
+    for (const slice of call.slices) {
+      const merged = mergedSeries(database, call, slice)
+      for (const [slot, count] of addUp(merged, countsBySlot(unmerged, slice))) {
+        at.push(slot)
+        counts.push(count)
       }
     }
   })
-  return { at: Float64Array.from(at), count: Float64Array.from(count) }
+  return { at: Float64Array.from(at), count: Float64Array.from(counts) }
+}
+
+/** Slots' counts in time order, each slot at most once. */
+type Points = Iterable<readonly [at: number, count: number]>
+
+function* addUp(merged: Points, recent: ReadonlyMap<number, number>): Points {
+  const waiting = [...recent].toSorted(([a], [b]) => b - a) // the earliest is the last
+  for (const [at, count] of merged) {
+    while ((waiting.at(-1)?.[0] ?? Infinity) < at) yield* waiting.splice(-1)
+    const isBoth = waiting.at(-1)?.[0] === at
+    yield [at, count + (isBoth ? (waiting.pop()?.[1] ?? 0) : 0)]
+  }
+  yield* waiting.toReversed()
+}
+
+function* mergedSeries(
+  database: DatabaseSync,
+  { bannerId, tally }: { bannerId: number; tally: Tally },
+  { resolution, from, to }: Slice,
+): Points {
+  const { table, column, unitMs } = TABLES[resolution]
+  const rows = database
+    .prepare(
+      `select ${column} as slot, count from ${table}
+       where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column}`,
+    )
+    .iterate(bannerId, codeOf(tally), from / unitMs, to / unitMs)
+  for (const row of rows) yield [Number(row['slot']) * unitMs, Number(row['count'])]
+}
+
+/** The deltas of the latest batches, of one tally and of one banner or all. */
+function unmergedOf(
+  database: DatabaseSync,
+  wanted: { readonly bannerId?: number; readonly tally: Tally },
+): Delta[] {
+  const found: Delta[] = []
+  for (const row of database.prepare('select deltas from unmerged').iterate()) {
+    for (const delta of unpackDeltas(blobOf(row['deltas']))) {
+      if (delta.tally !== wanted.tally) continue
+      if (wanted.bannerId === undefined || wanted.bannerId === delta.bannerId) found.push(delta)
+    }
+  }
+  return found
+}
+
+function isIn({ from, to }: Slice, { minute }: Delta): boolean {
+  return from <= minute && minute < to
+}
+
+function countsBySlot(deltas: readonly Delta[], slice: Slice): Map<number, number> {
+  const { unitMs } = TABLES[slice.resolution]
+  const counts = new Map<number, number>()
+  for (const delta of deltas) {
+    if (!isIn(slice, delta)) continue
+    const at = floorTo(delta.minute, unitMs)
+    counts.set(at, (counts.get(at) ?? 0) + delta.count)
+  }
+  return counts
 }
 
 function totals(
   database: DatabaseSync,
-  call: { tally: Tally; slices: readonly Slice[] },
+  { tally, slices }: { tally: Tally; slices: readonly Slice[] },
 ): BannerTotal[] {
-  if (call.slices.length === 0) return []
-  const parts = call.slices.map(({ resolution }) => {
-    const { table, column } = TABLES[resolution]
-    return `select banner_id, count from ${table} where tally = ? and ${column} >= ? and ${column} < ?`
+  return snapshot(database, () => {
+    const totalOf = mergedTotals(database, tally, slices)
+    for (const delta of unmergedOf(database, { tally })) {
+      if (!slices.some((slice) => isIn(slice, delta))) continue
+      totalOf.set(delta.bannerId, (totalOf.get(delta.bannerId) ?? 0) + delta.count)
+    }
+    const banner = database.prepare('select name from banners where id = ?')
+    return [...totalOf]
+      .map(([bannerId, total]) => {
+        const name = String(banner.get(bannerId)?.['name'] ?? '')
+        return { bannerId, name, total }
+      })
+      .toSorted((a, b) => b.total - a.total || a.bannerId - b.bannerId)
   })
-  const parameters = call.slices.flatMap(({ resolution, from, to }) => {
-    const { unitMs } = TABLES[resolution]
-    return [TALLY_CODES[call.tally], from / unitMs, to / unitMs]
-  })
-  return database
-    .prepare(
-      `select banner_id, name, total
-       from (select banner_id, sum(count) as total from (${parts.join(' union all ')}) group by banner_id)
-       join banners on banners.id = banner_id
-       order by total desc, banner_id`,
-    )
-    .all(...parameters)
-    .map((row) => ({
-      bannerId: Number(row['banner_id']),
-      name: String(row['name']),
-      total: Number(row['total']),
-    }))
+}
+
+function mergedTotals(
+  database: DatabaseSync,
+  tally: Tally,
+  slices: readonly Slice[],
+): Map<number, number> {
+  const totalOf = new Map<number, number>()
+  for (const { resolution, from, to } of slices) {
+    const { table, column, unitMs } = TABLES[resolution]
+    const rows = database
+      .prepare(
+        `select banner_id, sum(count) as total from ${table}
+         where tally = ? and ${column} >= ? and ${column} < ? group by banner_id`,
+      )
+      .iterate(codeOf(tally), from / unitMs, to / unitMs)
+    for (const row of rows) {
+      const bannerId = Number(row['banner_id'])
+      totalOf.set(bannerId, (totalOf.get(bannerId) ?? 0) + Number(row['total']))
+    }
+  }
+  return totalOf
 }
 
 function allBanners(database: DatabaseSync): Pick<Banner, 'id' | 'status'>[] {

@@ -3,7 +3,16 @@ import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../minute.ts'
 import type { Resolution } from '../count-store.ts'
 
 /** How a tally is stored: a byte instead of a word, in every row and index. */
-export const TALLY_CODES = { click: 1 } as const satisfies Record<Tally, number>
+const TALLY_CODES = { click: 1 } as const satisfies Record<Tally, number>
+
+export function codeOf(tally: Tally): number {
+  return TALLY_CODES[tally]
+}
+
+export function tallyOf(code: number): Tally {
+  if (code !== TALLY_CODES.click) throw new Error(`unknown tally code ${code}`)
+  return 'click'
+}
 
 /** Each resolution's table, its slot column and its unit. */
 export const TABLES = {

@@ -2,6 +2,9 @@ import { parentPort, Worker } from 'node:worker_threads'
 import { AppError } from '../../errors.ts'
 import { isPassing } from './failure.ts'
 
+/** Node would give each thread some tens of megabytes for short-lived objects. */
+const YOUNG_GENERATION_MB = 4
+
 /** The functions that a thread offers, by name. */
 type Calls = Record<string, (argument: never) => unknown>
 
@@ -56,7 +59,10 @@ export class Thread<T extends Calls> implements AsyncDisposable {
   constructor(script: string, workerData: unknown) {
     // .ts in the sources, .js in the package: tsc does not rewrite URLs.
     const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
-    this.#worker = new Worker(new URL(`./${script}${extension}`, import.meta.url), { workerData })
+    this.#worker = new Worker(new URL(`./${script}${extension}`, import.meta.url), {
+      workerData,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
     this.#worker.on('message', (reply: Reply) => this.#settle(reply))
     this.#worker.on('error', (error) => this.#die(error))
     this.#worker.on('exit', () => this.#die(new Error(`the ${script} thread ended`)))

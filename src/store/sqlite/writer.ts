@@ -2,11 +2,12 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { BannerDraft } from '../../banner.ts'
-import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../minute.ts'
-import type { Aggregate, Delta } from '../count-store.ts'
+import type { Span } from '../../log/click-log.ts'
+import type { Delta } from '../count-store.ts'
 import { openForWriting, transaction } from './connection.ts'
-import { TALLY_CODES } from './rows.ts'
 import { isPassing } from './failure.ts'
+import { Merger } from './merger.ts'
+import { countOf, packDeltas, unpackKeyed } from './packed.ts'
 import { serveCalls } from './thread.ts'
 
 export interface WriterData {
@@ -20,15 +21,23 @@ export type WriterCalls = ReturnType<typeof writerCalls>
 const { file, pagesMax } = workerData as WriterData
 serveCalls(writerCalls(openForWriting(file, pagesMax)))
 
+/** An aggregate, packed for the way to this thread. */
+interface CommitCall {
+  readonly span: Span
+  readonly deltas: Uint8Array
+  readonly keyed: Uint8Array
+  readonly instant: number
+}
+
 function writerCalls(database: DatabaseSync) {
-  const commit = committer(database)
+  const merger = new Merger(database)
   return {
     open: (call: { source: string; from: bigint; instant: number }) => open(database, call),
-    commit: (call: { aggregate: Aggregate; instant: number }) => commit(call),
+    commit: committer(database, merger),
     purgeKeys: (call: { before: number; limit: number; instant: number }) =>
       purgeKeys(database, call),
     seed: (call: { drafts: readonly BannerDraft[]; instant: number }) => seed(database, call),
-    close: (instant: number) => close(database, instant),
+    close: (instant: number) => close(database, merger, instant),
   }
 }
 
@@ -56,61 +65,45 @@ function lastInstant(database: DatabaseSync, atLeast: number): number {
 }
 
 /** Counts, keys and position in one transaction; see the contract of CountStore. */
-function committer(database: DatabaseSync) {
+function committer(database: DatabaseSync, merger: Merger) {
   const advance = database.prepare(
     'update positions set next = ?, batch_id = ?, instant = max(instant, ?) where source = ? and next = ?',
   )
   const position = database.prepare('select batch_id from positions where source = ?')
+  const addDeltas = database.prepare('insert into unmerged (deltas) values (?)')
   const addKey = database.prepare(
     'insert into keys (banner_id, hash, counted_at) values (?, ?, ?) on conflict do nothing',
   )
-  const minutes = upsert(database, 'minute_counts', 'minute', MINUTE_MS)
-  const quarters = upsert(database, 'quarter_counts', 'quarter', QUARTER_MS)
-  const days = upsert(database, 'day_counts', 'day', DAY_MS)
 
-  return (call: { aggregate: Aggregate; instant: number }): 'counted' | 'superseded' => {
-    const { span, deltas, keyed } = call.aggregate
-    return transaction(database, 'begin immediate', () => {
-      const moved = advance.run(span.to, span.batchId, call.instant, span.source, span.from)
-      if (moved.changes === 0) {
-        const stored = position.get(span.source)?.['batch_id']
-        return isSame(stored, span.batchId) ? 'counted' : 'superseded'
-      }
-      const fresh: Delta[] = []
-      for (const { bannerId, tally, minute, keyHash } of keyed) {
-        const added = addKey.run(bannerId, keyHash, call.instant)
-        if (added.changes > 0) fresh.push({ bannerId, tally, minute, count: 1 })
-      }
-      const all = fresh.length === 0 ? deltas : [...deltas, ...fresh]
-      minutes(all)
-      quarters(all)
-      days(all)
-      return 'counted'
-    })
-  }
-}
-
-/** Adds deltas to one table, folded by its slots first: one upsert for each row. */
-function upsert(database: DatabaseSync, table: string, column: string, unitMs: number) {
-  const statement = database.prepare(
-    `insert into ${table} (banner_id, tally, ${column}, count) values (?, ?, ?, ?)
-     on conflict do update set count = count + excluded.count`,
-  )
-  return (deltas: readonly Delta[]): void => {
-    const counts = new Map<string, [bannerId: number, tally: number, slot: number, count: number]>()
-    for (const { bannerId, tally, minute, count } of deltas) {
-      const slot = Math.floor(minute / unitMs)
-      const key = `${bannerId} ${tally} ${slot}`
-      const row = counts.get(key)
-      if (row === undefined) counts.set(key, [bannerId, TALLY_CODES[tally], slot, count])
-      else row[3] += count
+  /** What the batch counts of clicks whose keys are new; remembers the keys. */
+  function addKeyed({ keyed, instant }: CommitCall): Delta[] {
+    const fresh: Delta[] = []
+    for (const { bannerId, tally, minute, keyHash } of unpackKeyed(keyed)) {
+      const added = addKey.run(bannerId, keyHash, instant)
+      if (added.changes > 0) fresh.push({ bannerId, tally, minute, count: 1 })
     }
-    for (const row of counts.values()) statement.run(...row)
+    return fresh
   }
-}
 
-function isSame(stored: unknown, batchId: Uint8Array): boolean {
-  return stored instanceof Uint8Array && Buffer.compare(stored, batchId) === 0
+  return (call: CommitCall): 'counted' | 'superseded' => {
+    const { span, instant } = call
+    merger.makeRoom()
+    const outcome = transaction(database, 'begin immediate', () => {
+      const moved = advance.run(span.to, span.batchId, instant, span.source, span.from)
+      if (moved.changes === 0) return undefined
+      const fresh = addKeyed(call)
+      const deltas =
+        fresh.length === 0 ? call.deltas : Buffer.concat([call.deltas, packDeltas(fresh)])
+      if (deltas.byteLength > 0) addDeltas.run(deltas)
+      return { added: countOf(deltas) }
+    })
+    if (outcome !== undefined) {
+      merger.added(outcome.added)
+      return 'counted'
+    }
+    const isThisOne = position.get(span.source)?.['batch_id'] === span.batchId
+    return isThisOne ? 'counted' : 'superseded'
+  }
 }
 
 /** So that the clock does not go back over a restart, however long ago the last click was. */
@@ -118,9 +111,10 @@ function storeInstant(database: DatabaseSync, instant: number): void {
   database.prepare('update positions set instant = max(instant, ?)').run(instant)
 }
 
-function close(database: DatabaseSync, instant: number): void {
+function close(database: DatabaseSync, merger: Merger, instant: number): void {
   try {
     storeInstant(database, instant)
+    merger.finish()
   } catch (error) {
     if (!isPassing(error)) throw error // a full disk must not keep the service from stopping
   }
