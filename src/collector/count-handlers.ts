@@ -1,12 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
-import { hasBody, readBody } from '../http/body.ts'
+import { hasBody, skipBody } from '../http/body.ts'
+import { headerOf } from '../http/header.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
 import type { Metrics } from '../metrics.ts'
 import { check, collect, type CollectorParts } from './collector.ts'
 import { readKey } from './key.ts'
 
 const ACCEPTED = '{"status":"accepted"}'
+const ACCEPTED_HEADERS = {
+  'cache-control': 'no-store',
+  'access-control-allow-origin': '*',
+  'content-type': 'application/json; charset=utf-8',
+  'content-length': String(ACCEPTED.length),
+}
 const PREFLIGHT_MAX_AGE_S = '86400'
 
 export type CountParts = CollectorParts & { readonly metrics: Pick<Metrics, 'clicks' | 'refuse'> }
@@ -14,29 +21,36 @@ export type CountParts = CollectorParts & { readonly metrics: Pick<Metrics, 'cli
 /** `GET` and `POST /counter/:bannerId`: any body is read and ignored. */
 export function countClick(parts: CountParts) {
   return (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    counted(parts, reply, async () => {
+    counted(parts, reply, () => {
       const id = bannerIdOf(request)
-      if (hasBody(request.raw)) await readBody(request.raw)
-      await collect(parts, id, keyOf(request))
+      if (!hasBody(request.raw)) return collect(parts, id, keyOf(request))
+      return skipBody(request.raw).then(() => collect(parts, id, keyOf(request)))
     })
 }
 
-/** Runs one counting request: its headers, its metrics, and 200 only after `count` resolved. */
-export async function counted(
+/** Runs one counting request: its metrics, its answer, and 200 only after `count` resolved. */
+export function counted(
   { metrics }: CountParts,
   reply: FastifyReply,
   count: () => Promise<void>,
 ): Promise<FastifyReply> {
   metrics.clicks.received += 1
-  setCountHeaders(reply)
-  try {
-    await count()
-  } catch (error) {
+  const accept = (): FastifyReply => {
+    metrics.clicks.accepted += 1
+    // Straight to Node: nothing is left for Fastify to decide on the one answer that is sent often.
+    reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS).end(ACCEPTED)
+    return reply
+  }
+  const refuse = (error: unknown): never => {
     metrics.refuse(error instanceof AppError ? error.code : 'internal_error')
+    setCountHeaders(reply)
     throw error
   }
-  metrics.clicks.accepted += 1
-  return reply.header('content-type', 'application/json; charset=utf-8').send(ACCEPTED)
+  try {
+    return count().then(accept, refuse)
+  } catch (error) {
+    return refuse(error)
+  }
 }
 
 /** `HEAD /counter/:bannerId`: the status that GET would have; nothing is counted. */
@@ -44,7 +58,7 @@ export function headClick(parts: CountParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     setCountHeaders(reply)
     const id = bannerIdOf(request)
-    if (hasBody(request.raw)) await readBody(request.raw)
+    if (hasBody(request.raw)) await skipBody(request.raw)
     keyOf(request)
     await check(parts, id)
     return reply.header('content-type', 'application/json; charset=utf-8').send(ACCEPTED)
@@ -70,7 +84,7 @@ export function countPreflight(counting: readonly string[], allowed: readonly st
 }
 
 export function keyOf(request: FastifyRequest): string | undefined {
-  return readKey(request.headers['idempotency-key'], queryOf(request)['key'])
+  return readKey(headerOf(request.raw, 'idempotency-key'), queryOf(request)['key'])
 }
 
 function setCountHeaders(reply: FastifyReply): void {

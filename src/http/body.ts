@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../errors.ts'
+import { headerOf } from './header.ts'
 
 /** The most that is read of any body. */
 const BODY_BYTES_MAX = 16 * 1024
@@ -7,9 +8,10 @@ const BODY_BYTES_MAX = 16 * 1024
 const EMPTY = Buffer.alloc(0)
 
 /** Whether the request announces a body. Most clicks have none, and then nothing is waited for. */
-export function hasBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length']
-  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
+export function hasBody(message: IncomingMessage): boolean {
+  const length = headerOf(message, 'content-length')
+  if (length !== undefined) return length !== '0'
+  return headerOf(message, 'transfer-encoding') !== undefined
 }
 
 /**
@@ -18,7 +20,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
  */
 export async function readBody(message: IncomingMessage): Promise<Buffer> {
   if (!hasBody(message)) return EMPTY
-  if (Number(message.headers['content-length']) > BODY_BYTES_MAX) throw tooLarge()
+  if (Number(headerOf(message, 'content-length')) > BODY_BYTES_MAX) throw tooLarge()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -29,8 +31,22 @@ export async function readBody(message: IncomingMessage): Promise<Buffer> {
     })
     message.on('end', () => resolve(Buffer.concat(chunks)))
     message.on('error', (cause) => reject(incomplete(cause)))
-    message.on('close', () => reject(incomplete(undefined)))
+    message.on('close', () => {
+      if (!message.readableEnded) reject(incomplete(undefined))
+    })
   })
+}
+
+/**
+ * Waits until a body that nobody wants to see is there. Throws as `readBody` does. Most arrive in
+ * one packet with their headers, and are left alone: Node throws away what was not read.
+ */
+export async function skipBody(message: IncomingMessage): Promise<void> {
+  const length = Number(headerOf(message, 'content-length'))
+  if (length > BODY_BYTES_MAX) throw tooLarge()
+  await Promise.resolve() // the parser comes to the body when it has called the handler
+  const isHere = message.readableLength >= length // never, where no length is given
+  if (!isHere) await readBody(message)
 }
 
 function tooLarge(): AppError {

@@ -16,6 +16,7 @@ import {
 import { AppError, OperatorError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { checkRead, type Tokens } from './access.ts'
+import { headerOf } from './header.ts'
 import { rawProblem, sendProblem } from './problem.ts'
 import { bannerIdOf, type Route } from './route.ts'
 
@@ -119,8 +120,8 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
   })
 }
 
-function checkHost({ headers, httpVersion }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersion === '1.1') {
+function checkHost(message: IncomingMessage): void {
+  if (message.httpVersion === '1.1' && headerOf(message, 'host') === undefined) {
     throw new AppError('bad_request', 'An HTTP/1.1 request needs the header Host.')
   }
 }

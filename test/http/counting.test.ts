@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ARCHIVED, jsonOf, PAUSED, startTestApp, UNKNOWN, type TestApp } from '../support/app.ts'
 import { sendRaw } from '../support/raw.ts'
 
@@ -69,6 +72,26 @@ test('a GET with a body and a chunked body count too', async () => {
     })
     assert.equal(counted, 1, bytes)
   }
+})
+
+test('a body that follows its headers later is waited for; one that never ends counts nothing', async () => {
+  const { hostname, port } = new URL(app.origin)
+  const head =
+    'POST /counter/4 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n'
+  const send = async (finish: (socket: Socket) => unknown): Promise<string> => {
+    const socket = connect(Number(port), hostname)
+    let answer = ''
+    socket.on('data', (chunk) => (answer += chunk.toString()))
+    socket.write(head)
+    await pause(50)
+    assert.equal(answer, '', 'it waits')
+    finish(socket)
+    await once(socket, 'close')
+    return answer
+  }
+  assert.match(await send((socket) => socket.write('hello')), /^HTTP\/1\.1 200/)
+  assert.doesNotMatch(await send((socket) => socket.end('hell')), /accepted/)
+  assert.equal(await totalOfBanner(4), 1)
 })
 
 test('I11: a chunked body beyond 16 KiB is refused, and the connection is still good', async () => {
