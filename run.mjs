@@ -1,51 +1,75 @@
 #!/usr/bin/env node
 // Starts a program of this repository on any host with Node >= 20 and npm: installs the locked
-// packages when they are missing or stale, finds a Node that can run TypeScript, becomes it.
+// packages when they are missing or stale, finds a Node that is new enough, builds dist/ if the
+// program is there and its sources have changed, and becomes the program.
 //
-//   node run.mjs src/main.ts serve
+//   node run.mjs dist/main.js serve
 //
 // Plain JavaScript, without dependencies: it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const NODE_MIN = [24, 12] // the first with stable type stripping
-const INSTALL_TIMEOUT_MS = 10 * 60_000
+// A request lives for a millisecond, so a small young generation collects as much as a large one,
+// in 50 MB less (docs/decisions/0005).
+const SERVICE_FLAGS = ['--max-semi-space-size=4']
+const PREPARE_TIMEOUT_MS = 10 * 60_000
 
 const root = dirname(fileURLToPath(import.meta.url))
 const modules = join(root, 'node_modules')
-const stamp = join(modules, '.installed')
+const dist = join(root, 'dist')
+const [program = '', ...rest] = process.argv.slice(2)
 
-await install()
-become(suitableNode(), process.argv.slice(2))
+await prepare(join(modules, '.installed'), lockedPackages, installLocked)
+const node = suitableNode()
+const isBuilt = program.startsWith('dist/')
+if (isBuilt) await prepare(join(dist, '.built'), sources, () => build(node))
+become(node, [...(isBuilt ? SERVICE_FLAGS : []), program, ...rest])
 
 /** What the installed packages must match: the lock file and the platform they were chosen for. */
-function fingerprint() {
-  const lock = readFileSync(join(root, 'package-lock.json'))
-  return createHash('sha256')
-    .update(lock)
-    .update(`${process.platform}-${process.arch}`)
-    .digest('hex')
+function lockedPackages() {
+  return [join(root, 'package-lock.json'), `${process.platform}-${process.arch}`]
 }
 
-function isInstalled() {
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint()
+/** What dist/ must match. */
+function sources() {
+  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+  return [
+    ...files.sort(),
+    ...['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name)),
+  ]
 }
 
-/** Installs, once: a second starter waits for the first instead of tearing its packages away. */
-async function install() {
-  const lock = join(root, '.installing')
-  const deadline = Date.now() + INSTALL_TIMEOUT_MS
-  while (!isInstalled()) {
+/** A digest of files' contents, and of words as they are. */
+function fingerprint(inputs) {
+  const digest = createHash('sha256')
+  for (const input of inputs) digest.update(existsSync(input) ? readFileSync(input) : input)
+  return digest.digest('hex')
+}
+
+/**
+ * Does `work` unless the stamp says that it was done for the same inputs. Once: a second starter
+ * waits for the first instead of tearing its files away.
+ */
+async function prepare(stamp, inputs, work) {
+  const lock = join(root, '.preparing')
+  const deadline = Date.now() + PREPARE_TIMEOUT_MS
+  const isDone = (wanted) => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
+  while (!isDone(fingerprint(inputs()))) {
     if (take(lock)) {
       process.on('exit', () => rmSync(lock, { force: true }))
-      installLocked()
+      const wanted = fingerprint(inputs())
+      if (!isDone(wanted)) work()
+      writeFileSync(stamp, wanted)
       rmSync(lock, { force: true })
     } else {
-      if (Date.now() > deadline) fail(`Another start is installing (${lock}); it took too long.`)
+      if (Date.now() > deadline) fail(`Another start is at work (${lock}); it took too long.`)
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   }
@@ -73,14 +97,31 @@ function installLocked() {
   const options = { cwd: root, stdio: ['ignore', 2, 2] }
   // Not `npm ci`: it refuses a lock file that lacks the binaries of platforms which the registry at
   // hand does not carry. This installs what the lock file says, too, and with --no-save never writes it.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+  // With dev, whatever NODE_ENV says: the compiler is one of them.
+  const args = [
+    'install',
+    '--include=dev',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]
   const npm = process.env.npm_execpath // the npm that runs this script, if one does
   const done = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...args], options)
     : spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
   if (done.error) fail(`Cannot run npm (${done.error.message}); install Node.js with npm first.`)
   if (done.status !== 0) fail('npm install failed; its message stands above.')
-  writeFileSync(stamp, fingerprint())
+}
+
+function build(node) {
+  rmSync(dist, { recursive: true, force: true })
+  const tsc = join(modules, 'typescript', 'bin', 'tsc')
+  const done = spawnSync(node, [tsc, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
+  if (done.status !== 0) fail('The build failed; its message stands above.')
 }
 
 /** This Node if it is new enough, else the one among the optional packages. */

@@ -27,7 +27,7 @@ interface Round {
 const folder = mkdtempSync(join(tmpdir(), 'tallymark-bench-'))
 try {
   await using bare = await startServer(BARE_PORT, ['bench/bare.ts', String(BARE_PORT)], {})
-  await using service = await startServer(SERVICE_PORT, ['src/main.ts'], {
+  await using service = await startServer(SERVICE_PORT, ['run.mjs', 'dist/main.js'], {
     PORT: String(SERVICE_PORT),
     DATA_DIR: folder,
   })
