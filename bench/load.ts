@@ -9,6 +9,25 @@ export interface Load {
 }
 
 const LATENCIES_MAX = 5_000_000
+// What a browser sends with fetch(…, { method: 'POST' }) from the page of a shop.
+const REQUEST_TAIL = [
+  'Host: localhost:8080',
+  'Connection: keep-alive',
+  'Content-Length: 0',
+  'sec-ch-ua-platform: "Linux"',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+  'sec-ch-ua: "Chromium";v="142", "Not_A Brand";v="99"',
+  'sec-ch-ua-mobile: ?0',
+  'Accept: */*',
+  'Origin: https://shop.example',
+  'Sec-Fetch-Site: cross-site',
+  'Sec-Fetch-Mode: cors',
+  'Sec-Fetch-Dest: empty',
+  'Referer: https://shop.example/',
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-GB,en;q=0.9',
+  '\r\n',
+].join('\r\n')
 
 /**
  * Closed-loop load from raw sockets: each connection sends its next request when its answer is
@@ -31,10 +50,7 @@ export async function load(options: {
       let sentAt = 0
       const send = (): void => {
         sentAt = performance.now()
-        socket.write(
-          `POST ${options.path()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`,
-          'latin1',
-        )
+        socket.write(`POST ${options.path()} HTTP/1.1\r\n${REQUEST_TAIL}`, 'latin1')
       }
       onAnswers(socket, reject, () => {
         latencies[requests % LATENCIES_MAX] = performance.now() - sentAt
