@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as tick, setTimeout as pause } from 'node:timers/promises'
-import type { Click } from '../../src/click.ts'
 import type { Clock } from '../../src/clock.ts'
 import { AppError } from '../../src/errors.ts'
-import type { Batch, Outcome } from '../../src/log/click-log.ts'
+import type { Outcome } from '../../src/log/click-log.ts'
 import { DirectLog, type DirectLogOptions } from '../../src/log/direct.ts'
+import { click, nextOf, testClickLog } from '../contract/click-log.ts'
 
 const counted: Outcome = { kind: 'counted' }
 const inDoubt: Outcome = { kind: 'in-doubt', cause: new AppError('store_unavailable', 'away') }
@@ -22,16 +22,10 @@ function openLog(options: Partial<DirectLogOptions> = {}): DirectLog {
   })
 }
 
-function click(bannerId = 1): Click {
-  return { bannerId, tally: 'click', at: 1_000 }
-}
-
-/** Takes the next batch without settling it. */
-async function nextOf(batches: AsyncIterator<Batch>): Promise<Batch> {
-  const { value, done } = await batches.next()
-  assert.ok(done !== true)
-  return value
-}
+testClickLog('DirectLog', async () => {
+  const log = openLog({ waitingMax: 100 })
+  return { log, [Symbol.asyncDispose]: async () => log[Symbol.dispose]() }
+})
 
 test('clicks that arrive during a commit share the next batch', async () => {
   using log = openLog()
@@ -65,23 +59,6 @@ test('I5: no click is acknowledged before its batch is counted', async () => {
   batch.settle(counted)
   void batches.next()
   await append
-})
-
-test('I3: a batch in doubt is yielded again unchanged, whatever has arrived since', async () => {
-  using log = openLog()
-  const batches = log.batches(new AbortController().signal)
-  const first = log.append(click(1))
-  const batch = await nextOf(batches)
-  const second = log.append(click(2))
-  batch.settle(inDoubt)
-  const again = await nextOf(batches)
-  assert.deepEqual(again.span, batch.span)
-  assert.deepEqual(again.clicks, batch.clicks)
-  again.settle(counted)
-  const rest = await nextOf(batches)
-  rest.settle(counted)
-  void batches.next()
-  await Promise.all([first, second])
 })
 
 test('a superseded batch is fatal: another process wrote under this writer’s name', async () => {
@@ -139,21 +116,6 @@ test('I12: a click is not acknowledged later than the shared clock allows, even 
   batch.settle(counted)
   void batches.next()
   await refused
-})
-
-test('after the signal what waits is still yielded, then the batches end', async () => {
-  using log = openLog({ batchMax: 1 })
-  const stop = new AbortController()
-  const batches = log.batches(stop.signal)
-  const appends = [log.append(click(1)), log.append(click(2))]
-  stop.abort()
-  for (const id of [1, 2]) {
-    const batch = await nextOf(batches)
-    assert.deepEqual(batch.clicks, [click(id)])
-    batch.settle(counted)
-  }
-  assert.equal((await batches.next()).done, true)
-  await Promise.all(appends)
 })
 
 test('a closed log takes nothing in', async () => {

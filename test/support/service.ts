@@ -41,6 +41,37 @@ export interface Service extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
+export interface Ended {
+  readonly exitCode: number | null
+  readonly output: string
+}
+
+/** Runs the source with arguments, in `folder`, to its end. */
+export async function runProgram(
+  folder: string,
+  args: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+    cwd: folder,
+    env: serviceEnvironment(settings),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = keepOutput(child)
+  const timeout = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS)
+  await once(child, 'close')
+  clearTimeout(timeout)
+  return { exitCode: child.exitCode, output: output() }
+}
+
+function keepOutput(child: ChildProcess): () => string {
+  let printed = ''
+  const keep = (chunk: Buffer): void => void (printed += chunk.toString())
+  child.stdout?.on('data', keep)
+  child.stderr?.on('data', keep)
+  return () => printed
+}
+
 /** Starts the service the way README says: `npm start`, in a process group of its own. */
 export async function startService(settings: Record<string, string>): Promise<Service> {
   const port = Number(settings['PORT'] ?? (await freePort()))
@@ -50,15 +81,12 @@ export async function startService(settings: Record<string, string>): Promise<Se
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
-  let printed = ''
-  const keep = (chunk: Buffer): void => void (printed += chunk.toString())
-  child.stdout.on('data', keep)
-  child.stderr.on('data', keep)
+  const output = keepOutput(child)
   const exited = once(child, 'exit')
   const service: Service = {
     origin: `http://127.0.0.1:${port}`,
     child,
-    output: () => printed,
+    output,
     async kill() {
       if (child.exitCode === null && child.signalCode === null)
         process.kill(-Number(child.pid), 'SIGKILL')

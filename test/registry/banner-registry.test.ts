@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Banner, BannerStatus } from '../../src/banner.ts'
+import { BannerRegistry } from '../../src/registry/banner-registry.ts'
+
+/** Banners at rest, and how often each was looked up. */
+function bannersAtRest(initial: Record<number, BannerStatus>) {
+  const statuses = new Map(Object.entries(initial).map(([id, status]) => [Number(id), status]))
+  const lookUps: number[] = []
+  return {
+    statuses,
+    lookUps,
+    async all() {
+      return [...statuses].map(([id, status]) => ({ id, status }))
+    },
+    async find(id: number): Promise<Banner | undefined> {
+      lookUps.push(id)
+      await pause(1)
+      const status = statuses.get(id)
+      if (status === undefined) return undefined
+      return { id, name: `Banner ${id}`, url: null, status, createdAt: 0 }
+    },
+  }
+}
+
+test('before the registry is loaded nothing is known: store_unavailable', () => {
+  const registry = new BannerRegistry(bannersAtRest({ 1: 'active' }))
+  assert.equal(registry.isLoaded, false)
+  assert.throws(() => registry.statusOf(1), { code: 'store_unavailable' })
+})
+
+test('a known banner is answered from memory', async () => {
+  const store = bannersAtRest({ 1: 'active', 2: 'paused', 3: 'archived' })
+  const registry = new BannerRegistry(store)
+  await registry.load()
+  assert.deepEqual(
+    [1, 2, 3].map((id) => registry.statusOf(id)),
+    ['active', 'paused', 'archived'],
+  )
+  assert.deepEqual(store.lookUps, [])
+})
+
+test('an unknown banner is looked up once, then believed for a second', async () => {
+  const store = bannersAtRest({ 1: 'active' })
+  const registry = new BannerRegistry(store)
+  await registry.load()
+  const answers = await Promise.all(Array.from({ length: 50 }, async () => registry.statusOf(7)))
+  assert.deepEqual(new Set(answers), new Set([undefined]))
+  assert.equal(registry.statusOf(7), undefined)
+  assert.deepEqual(store.lookUps, [7])
+  store.statuses.set(7, 'active') // another process adds it
+  const deadline = performance.now() + 20_000
+  while ((await registry.statusOf(7)) !== 'active') {
+    assert.ok(performance.now() < deadline, 'it is never found')
+    await pause(50)
+  }
+  assert.equal(store.lookUps.length, 2)
+})
+
+test('a flood of unknown ids is bounded: memory, and look-ups at once', async () => {
+  const store = bannersAtRest({})
+  const registry = new BannerRegistry(store)
+  await registry.load()
+  const flood = Array.from({ length: 1_001 }, async (_, id) => registry.statusOf(id + 1))
+  const settled = await Promise.allSettled(flood)
+  const refused = settled.filter(({ status }) => status === 'rejected')
+  assert.equal(refused.length, 1)
+  assert.equal(store.lookUps.length, 1_000)
+})

@@ -1,0 +1,157 @@
+// Starting and stopping the real service, as people and process managers do it.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { post } from '../support/load.ts'
+import { runProgram, startService, temporaryFolder, type Service } from '../support/service.ts'
+
+/** Ctrl-C in a terminal: every process of the group gets the signal. */
+function pressControlC(service: Service): void {
+  process.kill(-Number(service.child.pid), 'SIGINT')
+}
+
+async function exitCodeOf({ child }: Service): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return child.exitCode
+}
+
+/** Holds the store so that a click stays under way, until disposal. */
+async function withClickUnderWay(service: Service, folder: string) {
+  const other = new DatabaseSync(join(folder, 'tallymark.sqlite'))
+  other.exec('begin immediate')
+  const agent = new Agent()
+  const answer = post(`${service.origin}/counter/1`, agent)
+  const metrics = async () => (await fetch(`${service.origin}/metrics`)).text()
+  while (!/^tallymark_clicks_waiting 1$/m.test(await metrics())) await pause(20)
+  return { answer, [Symbol.dispose]: () => other.close() }
+}
+
+test('a normal start says two lines, a normal stop one', async () => {
+  using folder = temporaryFolder()
+  await using first = await startService({ DATA_DIR: folder.path })
+  assert.equal(await first.stop('SIGTERM'), 0)
+  const lines = first.output().trimEnd().split('\n')
+  assert.equal(lines.length, 3, first.output())
+  assert.match(lines[0] ?? '', /INFO {2}First start: loaded 100 banners from banners\.json$/)
+  assert.match(lines[1] ?? '', /INFO {2}Tallymark \S+ \(embedded SQLite in .*\) listens on http:/)
+  assert.match(lines[2] ?? '', /INFO {2}Stopped; every acknowledged click is counted$/)
+  await using second = await startService({ DATA_DIR: folder.path })
+  assert.equal(await second.stop('SIGINT'), 0)
+  assert.equal(second.output().trimEnd().split('\n').length, 2, second.output())
+})
+
+test('Ctrl-C, twice within a moment, is one wish to stop: what is under way is settled first', async () => {
+  using folder = temporaryFolder()
+  await using service = await startService({ DATA_DIR: folder.path })
+  const click = await withClickUnderWay(service, folder.path)
+  pressControlC(service)
+  await pause(100)
+  pressControlC(service)
+  await pause(300)
+  assert.equal(service.child.exitCode, null, service.output())
+  click[Symbol.dispose]()
+  assert.equal(await click.answer, 200)
+  assert.equal(await exitCodeOf(service), 0, service.output())
+})
+
+test('a signal more than a second after the first ends the process at once', async () => {
+  using folder = temporaryFolder()
+  const settings = { DATA_DIR: folder.path, SHUTDOWN_TIMEOUT_MS: '600000', ACK_TIMEOUT_MS: '60000' }
+  await using service = await startService(settings)
+  using click = await withClickUnderWay(service, folder.path)
+  service.child.kill('SIGTERM')
+  await pause(1_300)
+  service.child.kill('SIGTERM')
+  assert.equal(await exitCodeOf(service), 1)
+  assert.equal(await click.answer, 'unanswered')
+})
+
+test('a stop that cannot settle everything gives up with exit code 1, and says what was left', async () => {
+  using folder = temporaryFolder()
+  const settings = { DATA_DIR: folder.path, SHUTDOWN_TIMEOUT_MS: '1500', ACK_TIMEOUT_MS: '60000' }
+  await using service = await startService(settings)
+  using click = await withClickUnderWay(service, folder.path)
+  assert.equal(await service.stop('SIGTERM'), 1)
+  assert.equal(await click.answer, 'unanswered', 'it was not acknowledged')
+  assert.match(service.output(), /ERROR Gave up stopping after 1500 ms: 1 clicks, none of them ack/)
+})
+
+test('wrong values are all named before anything is opened, with exit code 2', async () => {
+  using folder = temporaryFolder()
+  const { exitCode, output } = await runProgram(folder.path, [], {
+    PORT: 'http',
+    WAITING_MAX: '0',
+    ADMIN_TOKEN: 'secret',
+    KAFKA_BROKERS: 'kafka:9092',
+  })
+  assert.equal(exitCode, 2)
+  assert.equal(
+    output,
+    `tallymark: The configuration is wrong:
+  - KAFKA_BROKERS asks for the Kafka log, which this version does not have; unset it
+  - PORT must be an integer from 0 to 65535; it is "http"
+  - ADMIN_TOKEN must have at least 16 visible ASCII characters
+  - WAITING_MAX must be an integer from 1 to 1000000; it is "0"
+`,
+  )
+})
+
+test('what keeps it from starting is a sentence and an exit code', async () => {
+  using folder = temporaryFolder()
+  await using service = await startService({ DATA_DIR: folder.path })
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo // it listens on TCP
+  writeFileSync(join(folder.path, 'file'), 'no folder')
+  const PORT = '0'
+  for (const [settings, code, sentence] of [
+    [
+      { DATA_DIR: folder.path, PORT },
+      1,
+      `DATA_DIR ${folder.path} is in use by another Tallymark. Stop that one, or set another DATA_DIR.`,
+    ],
+    [{ PORT: String(port) }, 1, `Port ${port} of 127.0.0.1 is taken; set PORT to a free one.`],
+    [{ DATA_DIR: 'file/data', PORT }, 1, 'DATA_DIR file/data cannot be made: '],
+    [
+      { BANNERS_FILE: 'none.json', PORT, DATA_DIR: './other' },
+      2,
+      'The banners file none.json cannot',
+    ],
+  ] as const) {
+    const { exitCode, output } = await runProgram(folder.path, ['serve'], settings)
+    assert.equal(exitCode, code, output)
+    assert.ok(output.includes(`tallymark: ${sentence}`), output)
+  }
+  taken.close()
+  assert.equal(await service.stop(), 0)
+})
+
+test('values of .env count below those of the environment', async () => {
+  using folder = temporaryFolder()
+  const envFile = join(folder.path, '.env')
+  writeFileSync(envFile, 'PORT=http\nWAITING_MAX=0\n')
+  const { exitCode, output } = await runProgram(folder.path, [], { PORT: '0' })
+  assert.equal(exitCode, 2)
+  assert.match(output, /WAITING_MAX must be/)
+  assert.doesNotMatch(output, /PORT/)
+})
+
+test('commands: help, version, and a wrong one', async () => {
+  using folder = temporaryFolder()
+  const help = await runProgram(folder.path, ['--help'])
+  assert.equal(help.exitCode, 0)
+  assert.match(help.output, /Usage: tallymark \[command\]/)
+  const version = await runProgram(folder.path, ['version'])
+  assert.match(version.output, /^\d+\.\d+\.\d+\n$/)
+  const wrong = await runProgram(folder.path, ['count'])
+  assert.deepEqual(wrong, {
+    exitCode: 2,
+    output: 'tallymark: there is no command "count"; see tallymark help\n',
+  })
+})
