@@ -80,6 +80,17 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     assert.deepEqual(await countsOf(store, 2, 'minute'), [])
   })
 
+  test(`${name}: I3: a batch that begins after the position is not counted, and moves nothing`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    const [first, second] = [nextSpan(), nextSpan()]
+    const clicks = [clickOf(1, NOON)]
+    assert.equal(await store.commit(aggregate({ span: second, clicks })), 'superseded')
+    assert.equal(await store.commit(aggregate({ span: first, clicks })), 'counted')
+    assert.equal(await store.commit(aggregate({ span: second, clicks })), 'counted')
+    assert.deepEqual(await countsOf(store, 1, 'minute'), [[NOON, 2]])
+  })
+
   test(`${name}: I3: a source without a position is never counted`, async () => {
     await using store = await seeded(open)
     const span = writer('writer:unknown')()

@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { aggregate } from '../../src/aggregator/aggregate.ts'
 import type { Click } from '../../src/click.ts'
 import { SqliteDatabase, type SqliteOptions } from '../../src/store/sqlite/database.ts'
+import { openForWriting } from '../../src/store/sqlite/connection.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
 import { temporaryFolder } from '../support/service.ts'
@@ -120,11 +121,12 @@ test('a newer schema is refused, and left as it is', async () => {
   )
 })
 
-test('every commit is synchronous and in the write-ahead log', async () => {
+test('every commit is in the write-ahead log, and waits until the disk has it', () => {
   using folder = temporaryFolder()
-  await using store = await openEmpty({ folder: folder.path })
-  assert.ok(store)
-  const database = new DatabaseSync(join(folder.path, 'tallymark.sqlite'))
-  assert.equal(database.prepare('pragma journal_mode').get()?.['journal_mode'], 'wal')
+  const database = openForWriting(join(folder.path, 'tallymark.sqlite'))
+  const valueOf = (name: string) => Object.values(database.prepare(`pragma ${name}`).get() ?? {})[0]
+  assert.equal(valueOf('journal_mode'), 'wal')
+  assert.equal(valueOf('synchronous'), 2, 'full')
+  assert.equal(valueOf('fullfsync'), 1)
   database.close()
 })
