@@ -28,6 +28,9 @@ export type RouteParts = CountParts &
     readonly tokens: Tokens
   }
 
+// The blanks of JSON: \s has more.
+const EMPTY_OBJECT = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
+
 /** Every URL of the service. */
 export function routes(parts: RouteParts): readonly Route[] {
   const { registry, sink, banners, metrics } = parts
@@ -100,5 +103,5 @@ function asRefusal(error: unknown): AppError {
 function isClick(query: Fields, body: Buffer | AppError): boolean {
   if (body instanceof AppError) return false
   if (STATS_PARAMETERS.some((name) => Object.hasOwn(query, name))) return false
-  return body.length === 0 || /^\s*\{\s*\}\s*$/.test(body.toString())
+  return body.length === 0 || EMPTY_OBJECT.test(body.toString())
 }

@@ -84,7 +84,19 @@ export function countPreflight(counting: readonly string[], allowed: readonly st
 }
 
 export function keyOf(request: FastifyRequest): string | undefined {
-  return readKey(headerOf(request.raw, 'idempotency-key'), queryOf(request)['key'])
+  const inQuery = queryOf(request)['key']
+  if (typeof inQuery === 'string' && inQuery.includes('%')) checkEncoding(request.url)
+  return readKey(headerOf(request.raw, 'idempotency-key'), inQuery)
+}
+
+/** The query's parser leaves `%FF` as it is, where it would be taken for the key of `%25FF`. */
+function checkEncoding(url: string): void {
+  try {
+    decodeURIComponent(url.slice(url.indexOf('?')))
+  } catch (cause) {
+    const detail = 'The query is not valid percent-encoded UTF-8.'
+    throw new AppError('invalid_idempotency_key', detail, { cause })
+  }
 }
 
 function setCountHeaders(reply: FastifyReply): void {

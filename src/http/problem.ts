@@ -4,8 +4,15 @@ import { ERRORS, type AppError, type ErrorKind } from '../errors.ts'
 
 const PROBLEM_TYPE = 'application/problem+json'
 
+/** For answers that do not go through Fastify. */
+export const PROBLEM_HEADERS = { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' }
+
+export function statusOf({ code }: AppError): number {
+  return ERRORS[code].status
+}
+
 /** RFC 9457. `extra` are members of this kind of problem, and the request id of a 5xx. */
-function problemOf(error: AppError, extra: Readonly<Record<string, unknown>> = {}): string {
+export function problemOf(error: AppError, extra: Readonly<Record<string, unknown>> = {}): string {
   const { status, title }: ErrorKind = ERRORS[error.code]
   return JSON.stringify({
     type: `urn:tallymark:problem:${error.code}`,
@@ -36,16 +43,18 @@ export function sendProblem(
 }
 
 /** The whole HTTP/1.1 answer, for requests that never became one: they have only a socket. */
-export function rawProblem(error: AppError): string {
-  const { status }: ErrorKind = ERRORS[error.code]
+export function rawProblem(
+  error: AppError,
+  options: { readonly headers?: Readonly<Record<string, string>>; readonly isHead?: boolean } = {},
+): string {
+  const status = statusOf(error)
   const body = problemOf(error)
+  const headers = { ...PROBLEM_HEADERS, ...options.headers, connection: 'close' }
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    `Content-Type: ${PROBLEM_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'Connection: close',
+    `content-length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     '',
-    body,
+    options.isHead === true ? '' : body,
   ].join('\r\n')
 }

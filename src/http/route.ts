@@ -14,13 +14,12 @@ export interface Route {
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
 }
 
-/** The id in the path. Throws `invalid_banner_id`, or `not_found` where the path ends before it. */
+/** The id in the path. Throws `invalid_banner_id`. */
 export function bannerIdOf(request: FastifyRequest): number {
   // Fastify types parameters per route; the table holds routes of all kinds.
   const { bannerId = '' } = request.params as Record<string, string | undefined>
   const id = parseBannerId(bannerId)
   if (id !== undefined) return id
-  if (bannerId === '') throw new AppError('not_found', 'There is nothing at this path.')
   throw new AppError(
     'invalid_banner_id',
     `The banner id must be an integer from 1 to ${BANNER_ID_MAX}, written plainly.`,

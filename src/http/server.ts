@@ -1,27 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import {
-  METHODS,
-  type IncomingMessage,
-  type Server as HttpServer,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import {
-  fastify,
-  type ConnectionError,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-} from 'fastify'
+import { METHODS, type IncomingMessage, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AppError, OperatorError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { checkRead, type Tokens } from './access.ts'
 import { headerOf } from './header.ts'
-import { rawProblem, sendProblem } from './problem.ts'
+import { sendProblem } from './problem.ts'
+import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
 
-/** Request line and headers together; Node answers 431 (here also 414) beyond it. */
-const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000 // longer than the usual 60 s of a proxy in front
@@ -48,8 +36,12 @@ export async function listen(options: ServerOptions): Promise<Server> {
   for (const route of options.routes) addRoute(app, route, options.tokens)
   app.setNotFoundHandler((request, reply) => {
     checkHost(request.raw)
-    const [path = ''] = request.url.split('?', 1)
-    return refusePath(reply, request.method, allowedMethods(options.routes, path))
+    const allowed = allowedMethods(options.routes, request.url)
+    return sendProblem(reply.headers(allowHeader(allowed)), pathProblem(request.method, allowed))
+  })
+  answerRefusals(app.server, ({ method = '', url = '' }) => {
+    const allowed = allowedMethods(options.routes, url)
+    return { error: pathProblem(method, allowed), headers: allowHeader(allowed) }
   })
   try {
     await app.listen({ host: options.host, port: options.port })
@@ -81,7 +73,7 @@ function createApp(logger: Logger): FastifyInstance {
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
       requireHostHeader: false, // Node would answer without a body; checkHost does it
     },
-    clientErrorHandler: refuseSocket,
+    clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, appErrorOf(error)),
   })
   // Bodies are read by the handlers: their limits and checks come in an order of their own, and
@@ -96,11 +88,6 @@ function createApp(logger: Logger): FastifyInstance {
     }
     return sendProblem(reply, known)
   })
-  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    response.shouldKeepAlive = false
-    const error = new AppError('expectation_failed', 'Only "Expect: 100-continue" is understood.')
-    response.socket?.end(rawProblem(error))
-  })
   return app
 }
 
@@ -111,6 +98,7 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
     url: path,
     handler: (request, reply) => {
       checkHost(request.raw)
+      checkPath(request)
       if (access === 'read') {
         if (path.includes(':bannerId')) bannerIdOf(request)
         checkRead(tokens, request.headers.authorization)
@@ -120,6 +108,12 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
   })
 }
 
+/** The router takes an empty parameter for one. */
+function checkPath({ params }: FastifyRequest): void {
+  // Fastify types parameters per route; the table holds routes of all kinds.
+  if ((params as { bannerId?: string }).bannerId === '') throw pathProblem('', [])
+}
+
 function checkHost(message: IncomingMessage): void {
   if (message.httpVersion === '1.1' && headerOf(message, 'host') === undefined) {
     throw new AppError('bad_request', 'An HTTP/1.1 request needs the header Host.')
@@ -127,18 +121,28 @@ function checkHost(message: IncomingMessage): void {
 }
 
 /** 404 or, where only the method is wrong, 405: Fastify does not know the difference. */
-function refusePath(reply: FastifyReply, method: string, allowed: readonly string[]): FastifyReply {
-  if (allowed.length === 0) {
-    return sendProblem(reply, new AppError('not_found', 'There is nothing at this path.'))
-  }
-  const allow = allowed.join(', ')
-  const error = new AppError('method_not_allowed', `${method} is not one of ${allow}.`)
-  return sendProblem(reply.header('allow', allow), error)
+function pathProblem(method: string, allowed: readonly string[]): AppError {
+  if (allowed.length === 0) return new AppError('not_found', 'There is nothing at this path.')
+  return new AppError('method_not_allowed', `${method} is not one of ${allowed.join(', ')}.`)
 }
 
-function allowedMethods(routes: readonly Route[], path: string): string[] {
-  const fits = routes.filter((route) => patternOf(route.path).test(path))
+function allowHeader(allowed: readonly string[]): Record<string, string> {
+  return allowed.length === 0 ? {} : { allow: allowed.join(', ') }
+}
+
+/** `url` may be absolute and percent-encoded, as the router reads it. */
+function allowedMethods(routes: readonly Route[], url: string): string[] {
+  const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)
+  const fits = routes.filter((route) => patternOf(route.path).test(decoded(path)))
   return [...new Set(fits.flatMap(({ methods }) => methods))]
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
 }
 
 function patternOf(path: string): RegExp {
@@ -154,33 +158,6 @@ function appErrorOf(error: Error): AppError {
   return new AppError('internal_error', 'Something failed here; the log has more.', {
     cause: error,
   })
-}
-
-/** Answers what the HTTP parser refused. */
-function refuseSocket(error: ConnectionError, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawProblem(socketProblem(error)))
-  // Whoever neither reads the answer nor closes is cut.
-  setTimeout(() => socket.destroy(), CONNECTIONS_CHECK_MS).unref()
-}
-
-function socketProblem(error: ConnectionError): AppError {
-  const limit = `${HEADER_BYTES_MAX} bytes`
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return isRequestLine(error.rawPacket)
-        ? new AppError('uri_too_long', `The request line has more than ${limit}.`)
-        : new AppError('headers_too_large', `Request line and headers have more than ${limit}.`)
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new AppError('request_timeout', 'The request did not arrive in time.')
-    default:
-      return new AppError('bad_request', 'This is not HTTP/1.1 that can be read.')
-  }
-}
-
-/** Whether the limit was reached within the request line. Fastify's type is the JSON of a Buffer. */
-function isRequestLine(packet: unknown): boolean {
-  if (!Buffer.isBuffer(packet)) return false
-  return /^[A-Z]+ \S+$/.test(packet.subarray(0, HEADER_BYTES_MAX / 2).toString('latin1'))
 }
 
 function listenProblem({ host, port }: ServerOptions, cause: unknown): string {

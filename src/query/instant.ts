@@ -37,15 +37,23 @@ function rfc3339Instant(text: string): number | undefined {
   if (midnight === undefined) return undefined
   const offsetMinutes = (Number(offsetHour) * 60 + Number(offsetMinute)) * (sign === '-' ? -1 : 1)
   const time = ((Number(hour) * 60 + Number(minute) - offsetMinutes) * 60 + Number(second)) * 1_000
-  // What lies below a millisecond stays, so that it is floored and ceiled like the rest.
-  return inRange(midnight + time + Number(`0.${fraction ?? '0'}`) * 1_000)
+  return inRange(midnight + time + millisecondsOf(fraction ?? ''))
 }
 
-/** Date.UTC rolls 30 February over into March; a rolled date has another day. */
+/** Digits of a second. What lies below a millisecond becomes a half, to be floored or ceiled. */
+function millisecondsOf(fraction: string): number {
+  const below = /[1-9]/.test(fraction.slice(3)) ? 0.5 : 0
+  return Number(fraction.slice(0, 3).padEnd(3, '0')) + below
+}
+
+/** Date.UTC rolls 30 February over into March, and takes year 71 for 1971. */
 function midnightOf(year = 0, month = 0, day = 0): number | undefined {
   const midnight = new Date(Date.UTC(year, month - 1, day))
-  const isReal = midnight.getUTCMonth() === month - 1 && midnight.getUTCDate() === day
-  return isReal ? midnight.getTime() : undefined
+  const isSame =
+    midnight.getUTCFullYear() === year &&
+    midnight.getUTCMonth() === month - 1 &&
+    midnight.getUTCDate() === day
+  return isSame ? midnight.getTime() : undefined
 }
 
 function isTime(hour = 0, minute = 0, second = 0): boolean {

@@ -39,7 +39,7 @@ export function getTotals(parts: StatsParts) {
     const body = parseBody(request, await readBody(request.raw))
     const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
     const { rows, completeUntil } = await parts.counts.totals('click', slicesOf(range))
-    return reply.header('cache-control', 'no-store').send({
+    return sendAnswer(reply, {
       tsFrom: formatMinute(range.from),
       tsTo: formatMinute(range.to),
       tz: 'UTC',
@@ -62,7 +62,7 @@ async function sendSeries(
   }
   const slices = [{ resolution: 'minute', from: range.from, to: range.to } as const]
   const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
-  return reply.header('cache-control', 'no-store').send({
+  return sendAnswer(reply, {
     bannerID: bannerId,
     name: banner.name,
     tsFrom: formatMinute(range.from),
@@ -73,6 +73,25 @@ async function sendSeries(
     counts: countsOf(bannerId, rows),
     ...completeness(parts, range, completeUntil),
   })
+}
+
+interface Answer {
+  readonly total: number
+  readonly completeUntil: string
+  readonly partial: boolean
+}
+
+/** The headers say the most important of the body again, for readers of all formats to come. */
+function sendAnswer(reply: FastifyReply, answer: Answer & Fields): FastifyReply {
+  return reply
+    .headers({
+      'cache-control': 'no-store',
+      vary: 'Accept',
+      'tallymark-total': answer.total,
+      'tallymark-complete-until': answer.completeUntil,
+      'tallymark-partial': String(answer.partial),
+    })
+    .send(answer)
 }
 
 function countsOf(bannerId: number, { at, count }: Series) {

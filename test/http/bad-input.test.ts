@@ -79,13 +79,20 @@ const counting: Refused[] = [
       status: 400,
       code: 'invalid_idempotency_key',
     })),
-    ...['key=', `key=${'a'.repeat(129)}`, 'key=a+b', 'key=%C3%A9', 'key=a&key=a', 'key=%00'].map(
-      (query) => ({
-        path: `${path.replace(':id', '1')}?${query}`,
-        status: 400,
-        code: 'invalid_idempotency_key',
-      }),
-    ),
+    ...[
+      'key=',
+      `key=${'a'.repeat(129)}`,
+      'key=a+b',
+      'key=%C3%A9',
+      'key=a&key=a',
+      'key=%00',
+      'key=%FF',
+      'key=%zz',
+    ].map((query) => ({
+      path: `${path.replace(':id', '1')}?${query}`,
+      status: 400,
+      code: 'invalid_idempotency_key',
+    })),
     {
       path: `${path.replace(':id', '1')}?key=a`,
       headers: { 'idempotency-key': 'b' },
@@ -117,6 +124,7 @@ const wrongFields: readonly (readonly [Record<string, unknown>, code?: string])[
   [{ ...HOUR, tsFrom: '2024-12-10T12:00:60Z' }],
   [{ ...HOUR, tsFrom: '2024-13-10T12:00:00Z' }],
   [{ ...HOUR, tsFrom: '2024-12-10' }],
+  [{ ...HOUR, tsFrom: '0071-01-01T00:00:00Z' }],
   [{ ...HOUR, tsFrom: '1969-12-31T23:59:59Z' }],
   [{ ...HOUR, tsTo: '2101-01-01T00:00:00Z' }],
   [{ ...HOUR, tsFrom: '2024-12-10T12:00:00+24:00' }],

@@ -86,6 +86,32 @@ test('the three ways to ask give the same answer', async () => {
   }
 })
 
+test('an answer’s headers say its total and how far it is complete', async () => {
+  const parameters = new URLSearchParams(RANGE).toString()
+  for (const path of ['/stats/42', '/stats']) {
+    const answer = await fetch(`${app.origin}${path}?${parameters}`)
+    const { total, completeUntil, partial } = await jsonOf(answer)
+    assert.equal(answer.headers.get('tallymark-total'), String(total))
+    assert.equal(answer.headers.get('tallymark-complete-until'), completeUntil)
+    assert.equal(answer.headers.get('tallymark-partial'), String(partial))
+    assert.equal(answer.headers.get('vary'), 'Accept')
+  }
+})
+
+test('a range is floored and ceiled to whole minutes, however little is beyond them', async () => {
+  for (const [tsFrom, tsTo, from, to] of [
+    ['12:56:59.99999999999', '12:57:00', '12:56', '12:57'],
+    ['12:56:00', '12:57:00.0000000001', '12:56', '12:58'],
+    ['12:56:00.000', '12:57:00.000000000', '12:56', '12:57'],
+    ['12:56:59.9994', '12:57:59.0001', '12:56', '12:58'],
+  ] as const) {
+    const query = `tsFrom=2024-12-10T${tsFrom}Z&tsTo=2024-12-10T${tsTo}Z`
+    const answer = await jsonOf(await fetch(`${app.origin}/stats/42?${query}`))
+    assert.equal(answer['tsFrom'], `2024-12-10T${from}:00Z`, query)
+    assert.equal(answer['tsTo'], `2024-12-10T${to}:00Z`, query)
+  }
+})
+
 test('times may be written in every documented way', async () => {
   for (const tsFrom of [
     '2024-12-10T12:56:00Z',
