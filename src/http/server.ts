@@ -46,7 +46,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
   try {
     await app.listen({ host: options.host, port: options.port })
   } catch (cause) {
-    throw new OperatorError(listenProblem(options, cause), { cause })
+    throw listenProblem(options, cause)
   }
   const { port } = app.server.address() as AddressInfo // it listens on TCP
   return {
@@ -160,12 +160,27 @@ function appErrorOf(error: Error): AppError {
   })
 }
 
-function listenProblem({ host, port }: ServerOptions, cause: unknown): string {
+function listenProblem({ host, port }: ServerOptions, cause: unknown): OperatorError {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  if (code === 'EADDRINUSE') return `Port ${port} of ${host} is taken; set PORT to a free one.`
-  if (code === 'EACCES') return `Port ${port} needs more rights; set PORT to one above 1023.`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST ${host} is no address here.`
-  return `Cannot listen on ${host}, port ${port}: ${String(cause)}`
+  switch (code) {
+    case 'EADDRINUSE':
+      return new OperatorError(`Port ${port} of ${host} is taken; set PORT to a free one.`, {
+        cause,
+      })
+    case 'EACCES':
+      return new OperatorError(`Port ${port} needs more rights; set PORT to one above 1023.`, {
+        cause,
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      // A wrong value like any other, though only the system can tell.
+      return new OperatorError(`HOST ${host} is no address here.`, { exitCode: 2, cause })
+    default:
+      return new OperatorError(`Cannot listen on ${host}, port ${port}: ${String(cause)}`, {
+        cause,
+      })
+  }
 }
 
 async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
