@@ -5,8 +5,10 @@ import { readBody } from '../http/body.ts'
 import { bannerIdOf, queryOf, type Fields } from '../http/route.ts'
 import type { BannerStore } from '../registry/banner-store.ts'
 import type { CountStore, Series } from '../store/count-store.ts'
-import { formatInstant, formatMinute, isPartial, slicesOf } from './series.ts'
-import { parseSeriesQuery, parseTotalsQuery, type Range } from './stats-query.ts'
+import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
+import { parseSeriesQuery, parseTotalsQuery, type Range, type SeriesQuery } from './stats-query.ts'
+import { formatStep } from './steps.ts'
+import type { Zone } from './zone.ts'
 
 export interface StatsParts {
   readonly counts: Pick<CountStore, 'series' | 'totals'>
@@ -39,12 +41,12 @@ export function getTotals(parts: StatsParts) {
     const body = parseBody(request, await readBody(request.raw))
     const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
     const { rows, completeUntil } = await parts.counts.totals('click', slicesOf(range))
+    const listed = rows.slice(0, range.top)
     return sendAnswer(reply, {
-      tsFrom: formatMinute(range.from),
-      tsTo: formatMinute(range.to),
-      tz: 'UTC',
+      ...endsOf(range),
+      tz: range.tz,
       total: rows.reduce((sum, { total }) => sum + total, 0),
-      banners: rows.map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
+      banners: listed.map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
       ...completeness(parts, range, completeUntil),
     })
   }
@@ -54,24 +56,23 @@ async function sendSeries(
   parts: StatsParts,
   reply: FastifyReply,
   bannerId: number,
-  range: Range,
+  query: SeriesQuery,
 ): Promise<FastifyReply> {
   const banner = await parts.banners.find(bannerId)
   if (banner === undefined) {
     throw new AppError('banner_not_found', `There is no banner ${bannerId}.`)
   }
-  const slices = [{ resolution: 'minute', from: range.from, to: range.to } as const]
+  const slices = slicesOfSteps(query.starts)
   const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
   return sendAnswer(reply, {
     bannerID: bannerId,
     name: banner.name,
-    tsFrom: formatMinute(range.from),
-    tsTo: formatMinute(range.to),
-    step: 'minute',
-    tz: 'UTC',
+    ...endsOf(query),
+    step: query.step,
+    tz: query.tz,
     total: rows.count.reduce((sum, count) => sum + count, 0),
-    counts: countsOf(bannerId, rows),
-    ...completeness(parts, range, completeUntil),
+    counts: countsOf(bannerId, query, rows),
+    ...completeness(parts, query, completeUntil),
   })
 }
 
@@ -94,12 +95,20 @@ function sendAnswer(reply: FastifyReply, answer: Answer & Fields): FastifyReply 
     .send(answer)
 }
 
-function countsOf(bannerId: number, { at, count }: Series) {
-  return Array.from(at, (minute, index) => ({
-    timestamp: formatMinute(minute),
-    bannerID: bannerId,
-    count: count[index] ?? 0,
-  }))
+/** The range that was read, in the words of its zone. */
+function endsOf({ from, to, tz, zone }: Range & { readonly tz: string; readonly zone: Zone }) {
+  const format = (at: number): string => formatStep(zone, tz === 'UTC', at)
+  return { tsFrom: format(from), tsTo: format(to) }
+}
+
+function countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, rows: Series) {
+  const counts: { timestamp: string; bannerID: number; count: number }[] = []
+  for (const [step, count] of countsOfSteps(starts, rows).entries()) {
+    if (count === 0 && fill === 'none') continue
+    const timestamp = formatStep(zone, tz === 'UTC', starts[step] ?? 0)
+    counts.push({ timestamp, bannerID: bannerId, count })
+  }
+  return counts
 }
 
 function completeness({ ackTimeoutMs }: StatsParts, { to }: Range, completeUntil: number) {

@@ -135,6 +135,8 @@ const wrongFields: readonly (readonly [Record<string, unknown>, code?: string])[
   [{ ...HOUR, step: 'minutes' }],
   [{ ...HOUR, step: '' }],
   [{ ...HOUR, tz: 'Mars/Olympus' }],
+  [{ ...HOUR, tz: '+05:30' }],
+  [{ ...HOUR, tz: '' }],
   [{ ...HOUR, fill: 'some' }],
   [{ ...HOUR, format: 'xml' }],
   [{ ...HOUR, top: 1 }],
@@ -198,7 +200,12 @@ const statistics: Refused[] = [
     code: 'unsupported_media_type',
   },
   { path: `/stats/${UNKNOWN}?${HOUR_QUERY}`, status: 404, code: 'banner_not_found' },
-  { method: 'GET', path: '/stats?top=1', status: 400, code: 'invalid_parameter' },
+  ...['0', '1001', '1e2', '01', 'all', '1.5', ''].map((top) => ({
+    method: 'GET',
+    path: `/stats?top=${top}`,
+    status: 400,
+    code: 'invalid_parameter',
+  })),
   { method: 'GET', path: '/stats?step=minute', status: 400, code: 'invalid_parameter' },
   { method: 'GET', path: '/stats?tsFrom=60&tsTo=60', status: 400, code: 'invalid_range' },
 ]

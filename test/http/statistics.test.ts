@@ -1,40 +1,21 @@
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { ARCHIVED, jsonOf, PAUSED, startTestApp, type Json, type TestApp } from '../support/app.ts'
+import { insertPast } from '../support/past.ts'
 
 const TOKEN = 'a-token-for-reading'
 let app: TestApp
 
-// Counts of the past, written where the service would have written them.
 before(async () => {
   app = await startTestApp()
-  const database = new DatabaseSync(join(app.folder, 'data', 'tallymark.sqlite'), {
-    timeout: 1_000,
-  })
-  const noon = Date.UTC(2024, 11, 10, 12, 56) / 60_000
-  for (const [bannerId, minute, count] of [
-    [42, noon, 1],
-    [42, noon + 1, 2],
-    [42, noon + 60 * 24 * 40, 5],
-    [7, noon, 3],
-  ] as const) {
-    for (const [table, column, minutes] of [
-      ['minute_counts', 'minute', 1],
-      ['quarter_counts', 'quarter', 15],
-      ['day_counts', 'day', 1_440],
-    ] as const) {
-      database
-        .prepare(
-          `insert into ${table} (banner_id, tally, ${column}, count) values (?, 1, ?, ?)
-           on conflict do update set count = count + excluded.count`,
-        )
-        .run(bannerId, Math.floor(minute / minutes), count)
-    }
-  }
-  database.close()
+  insertPast(join(app.folder, 'data'), [
+    [42, '2024-12-10T12:56:00Z', 1],
+    [42, '2024-12-10T12:57:00Z', 2],
+    [42, '2025-01-19T12:56:00Z', 5],
+    [7, '2024-12-10T12:56:00Z', 3],
+  ])
 })
 after(async () => {
   await app[Symbol.asyncDispose]()

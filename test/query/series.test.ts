@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
-import { formatInstant, formatMinute, isPartial, slicesOf } from '../../src/query/series.ts'
+import { formatInstant, isPartial, slicesOf } from '../../src/query/series.ts'
 import { runs } from '../support/properties.ts'
 
 const UNITS = { minute: MINUTE_MS, quarter: QUARTER_MS, day: DAY_MS } as const
@@ -37,8 +37,6 @@ test('I12: a range is partial until no click of it can be acknowledged any more'
   assert.equal(isPartial(to, to + 5_000 + 1_000, 5_000), false)
 })
 
-test('instants are written with milliseconds, minutes without', () => {
-  const at = Date.UTC(2024, 11, 10, 12, 56)
-  assert.equal(formatMinute(at), '2024-12-10T12:56:00Z')
-  assert.equal(formatInstant(at), '2024-12-10T12:56:00.000Z')
+test('instants are written with milliseconds', () => {
+  assert.equal(formatInstant(Date.UTC(2024, 11, 10, 12, 56)), '2024-12-10T12:56:00.000Z')
 })
