@@ -5,6 +5,7 @@ import { readBody } from '../http/body.ts'
 import { bannerIdOf, queryOf, type Fields } from '../http/route.ts'
 import type { BannerStore } from '../registry/banner-store.ts'
 import type { CountStore, Series } from '../store/count-store.ts'
+import { acceptedFormat, sendAnswer } from './formats.ts'
 import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
 import { parseSeriesQuery, parseTotalsQuery, type Range, type SeriesQuery } from './stats-query.ts'
 import { formatStep } from './steps.ts'
@@ -41,13 +42,15 @@ export function getTotals(parts: StatsParts) {
     const body = parseBody(request, await readBody(request.raw))
     const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
     const { rows, completeUntil } = await parts.counts.totals('click', slicesOf(range))
-    const listed = rows.slice(0, range.top)
-    return sendAnswer(reply, {
-      ...endsOf(range),
-      tz: range.tz,
+    return sendAnswer(reply, range.format ?? acceptedFormat(request), {
+      head: { ...endsOf(range), tz: range.tz },
       total: rows.reduce((sum, { total }) => sum + total, 0),
-      banners: listed.map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
-      ...completeness(parts, range, completeUntil),
+      rowsAs: 'banners',
+      columns: ['bannerID', 'name', 'total'],
+      rows: rows
+        .slice(0, range.top)
+        .map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
+      completeness: completeness(parts, range, completeUntil),
     })
   }
 }
@@ -64,35 +67,20 @@ async function sendSeries(
   }
   const slices = slicesOfSteps(query.starts)
   const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
-  return sendAnswer(reply, {
-    bannerID: bannerId,
-    name: banner.name,
-    ...endsOf(query),
-    step: query.step,
-    tz: query.tz,
+  return sendAnswer(reply, query.format ?? acceptedFormat(reply.request), {
+    head: {
+      bannerID: bannerId,
+      name: banner.name,
+      ...endsOf(query),
+      step: query.step,
+      tz: query.tz,
+    },
     total: rows.count.reduce((sum, count) => sum + count, 0),
-    counts: countsOf(bannerId, query, rows),
-    ...completeness(parts, query, completeUntil),
+    rowsAs: 'counts',
+    columns: ['timestamp', 'bannerID', 'count'],
+    rows: countsOf(bannerId, query, rows),
+    completeness: completeness(parts, query, completeUntil),
   })
-}
-
-interface Answer {
-  readonly total: number
-  readonly completeUntil: string
-  readonly partial: boolean
-}
-
-/** The headers say the most important of the body again, for readers of all formats to come. */
-function sendAnswer(reply: FastifyReply, answer: Answer & Fields): FastifyReply {
-  return reply
-    .headers({
-      'cache-control': 'no-store',
-      vary: 'Accept',
-      'tallymark-total': answer.total,
-      'tallymark-complete-until': answer.completeUntil,
-      'tallymark-partial': String(answer.partial),
-    })
-    .send(answer)
 }
 
 /** The range that was read, in the words of its zone. */

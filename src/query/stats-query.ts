@@ -1,5 +1,6 @@
 import { AppError, type FieldError } from '../errors.ts'
 import { ceilTo, floorTo, HOUR_MS, MINUTE_MS } from '../minute.ts'
+import { FORMATS, type Format } from './formats.ts'
 import { INSTANT_RULE, jsonInstant, parseInstant } from './instant.ts'
 import { STEPS, stepStarts, type Step } from './steps.ts'
 import { zoneName, zoneOf, type Zone } from './zone.ts'
@@ -33,6 +34,8 @@ export interface SeriesQuery extends Range {
   readonly fill: Fill
   readonly tz: string
   readonly zone: Zone
+  /** As asked for in the parameters; it wins over `Accept`. */
+  readonly format: Format | undefined
 }
 
 export interface TotalsQuery extends Range {
@@ -40,6 +43,7 @@ export interface TotalsQuery extends Range {
   readonly zone: Zone
   /** How many banners are listed; undefined: all. */
   readonly top: number | undefined
+  readonly format: Format | undefined
 }
 
 const FILLS = ['none', 'zero'] as const
@@ -55,7 +59,8 @@ export function parseSeriesQuery(input: StatsInput): SeriesQuery {
   const tz = tzOf(input)
   const zone = zoneOf(tz, range)
   const starts = stepStarts(step, zone, range)
-  return { from: starts[0] ?? 0, to: starts.at(-1) ?? 0, starts, step, fill, tz, zone }
+  const [from = 0] = starts
+  return { from, to: starts.at(-1) ?? 0, starts, step, fill, tz, zone, format: formatOf(input) }
 }
 
 /** `/stats`: throws `invalid_parameter` or `invalid_range`. */
@@ -65,7 +70,13 @@ export function parseTotalsQuery(input: StatsInput): TotalsQuery {
   const range = { from: floorTo(from, MINUTE_MS), to: ceilTo(to, MINUTE_MS) }
   const tz = tzOf(input)
   const top = valueOf(input, 'top')
-  return { ...range, tz, zone: zoneOf(tz, range), top: top === undefined ? undefined : Number(top) }
+  return {
+    ...range,
+    tz,
+    zone: zoneOf(tz, range),
+    top: top === undefined ? undefined : Number(top),
+    format: formatOf(input),
+  }
 }
 
 function checkSize(step: Step, { from, to }: Range): void {
@@ -107,6 +118,10 @@ function tzOf(input: StatsInput): string {
   return (typeof tz === 'string' ? zoneName(tz) : undefined) ?? 'UTC'
 }
 
+function formatOf(input: StatsInput): Format | undefined {
+  return FORMATS.find((known) => known === valueOf(input, 'format'))
+}
+
 function valueOf({ query, body }: StatsInput, field: string): unknown {
   return Object.hasOwn(body, field) ? body[field] : query[field]
 }
@@ -139,7 +154,7 @@ function valueProblem(input: StatsInput, field: string, value: unknown): string 
     case 'fill':
       return oneOf(FILLS, value)
     case 'format':
-      return value === 'json' ? undefined : 'must be json, the only one of this version'
+      return oneOf(FORMATS, value)
     case 'tz':
       return typeof value === 'string' && zoneName(value) !== undefined
         ? undefined

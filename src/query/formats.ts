@@ -1,0 +1,96 @@
+// An answer's rows as JSON, CSV or NDJSON.
+import { Readable } from 'node:stream'
+import { stringify } from 'csv-stringify/sync'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
+
+const CONTENT_TYPES = {
+  json: 'application/json; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+} as const
+export type Format = keyof typeof CONTENT_TYPES
+export const FORMATS = ['json', 'csv', 'ndjson'] as const satisfies readonly Format[]
+
+// The first is what a reader gets who takes anything.
+const ACCEPTED: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'text/csv': 'csv',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+}
+
+/** Rows that become text at once: bounds how long the event loop is held. */
+const ROWS_AT_ONCE = 1_000
+
+export interface Answer {
+  /** Everything but the rows, in the order in which JSON shows it. */
+  readonly head: Readonly<Record<string, unknown>>
+  /** The member of the JSON object that holds the rows. */
+  readonly rowsAs: 'counts' | 'banners'
+  readonly columns: readonly string[]
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  readonly completeness: { readonly completeUntil: string; readonly partial: boolean }
+  readonly total: number
+}
+
+/** What `Accept` prefers of the three; JSON where it knows none of them. */
+export function acceptedFormat({ headers }: Pick<FastifyRequest, 'headers'>): Format {
+  const type = new Negotiator({ headers }).mediaType(Object.keys(ACCEPTED))
+  return ACCEPTED[type ?? ''] ?? 'json'
+}
+
+/** The most important of the body stands in the headers of every format. */
+export function sendAnswer(reply: FastifyReply, format: Format, answer: Answer): FastifyReply {
+  const { completeUntil, partial } = answer.completeness
+  const chunks = WRITERS[format](answer)
+  return reply
+    .headers({
+      'content-type': CONTENT_TYPES[format],
+      'cache-control': 'no-store',
+      vary: 'Accept',
+      'tallymark-total': answer.total,
+      'tallymark-complete-until': completeUntil,
+      'tallymark-partial': String(partial),
+    })
+    .send(answer.rows.length > ROWS_AT_ONCE ? Readable.from(chunks) : [...chunks].join(''))
+}
+
+const WRITERS: Readonly<Record<Format, (answer: Answer) => Iterable<string>>> = {
+  json,
+  csv,
+  ndjson,
+}
+
+function* json({ head, rowsAs, rows, completeness, total }: Answer): Generator<string> {
+  const [opening, closing] = [JSON.stringify({ ...head, total }), JSON.stringify(completeness)]
+  yield `${opening.slice(0, -1)},"${rowsAs}":[`
+  let separator = ''
+  for (const some of chunksOf(rows)) {
+    yield separator + JSON.stringify(some).slice(1, -1)
+    separator = ','
+  }
+  yield `],${closing.slice(1)}`
+}
+
+/** RFC 4180. Names that a spreadsheet would take for a formula get a leading apostrophe. */
+function* csv({ columns, rows }: Answer): Generator<string> {
+  yield `${columns.join(',')}\r\n`
+  for (const some of chunksOf(rows)) {
+    yield stringify([...some], {
+      columns: [...columns],
+      record_delimiter: 'windows',
+      escape_formulas: true,
+    })
+  }
+}
+
+function* ndjson({ rows }: Answer): Generator<string> {
+  for (const some of chunksOf(rows)) {
+    yield some.map((row) => `${JSON.stringify(row)}\n`).join('')
+  }
+}
+
+function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) yield rows.slice(at, at + ROWS_AT_ONCE)
+}
