@@ -7,6 +7,7 @@ import { listen } from './http/server.ts'
 import { DirectLog } from './log/direct.ts'
 import type { Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
+import { LiveFeed } from './query/live.ts'
 import { BannerRegistry } from './registry/banner-registry.ts'
 import { readBannersFile } from './registry/banners-file.ts'
 import { routes } from './routes.ts'
@@ -69,6 +70,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       runAggregator(log, store, signal, attemptObserver(metrics, logger)),
     ),
   )
+  const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax })
+  metrics.streams = () => live.streams
   const server = building.use(
     await listen({
       ...config.http,
@@ -81,12 +84,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
         clock: store.clock,
         counts: store,
         banners: store,
+        live,
         metrics,
         tokens: config.tokens,
         ackTimeoutMs: config.ackTimeoutMs,
       }),
     }),
   )
+  building.use(live) // first of all: the server would wait for streams to end
   const built = building.move()
   return {
     origin: server.origin,

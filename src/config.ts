@@ -52,6 +52,11 @@ export const SETTINGS = {
     'How long an idempotency key is remembered after it was counted.',
     integer(1, 87_600),
   ),
+  LIVE_MAX: setting(
+    '100',
+    'How many readers may follow `/live` at once; the next one is answered 503 `too_many_streams`.',
+    integer(0, 10_000),
+  ),
   SHUTDOWN_TIMEOUT_MS: setting(
     '10000',
     'How long a stop may take before the process gives up with exit code 1.',
@@ -91,6 +96,7 @@ export interface Config {
   readonly tokens: { readonly read: string | undefined; readonly admin: string | undefined }
   readonly ackTimeoutMs: number
   readonly waitingMax: number
+  readonly liveMax: number
   readonly keyRetentionMs: number
   readonly shutdownTimeoutMs: number
   readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] }
@@ -139,6 +145,7 @@ function configOf(values: Values, envFile: string | undefined): Config {
     tokens: { read: values.READ_TOKEN, admin: values.ADMIN_TOKEN },
     ackTimeoutMs: values.ACK_TIMEOUT_MS,
     waitingMax: values.WAITING_MAX,
+    liveMax: values.LIVE_MAX,
     keyRetentionMs: values.KEY_RETENTION_HOURS * HOUR_MS,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },

@@ -124,6 +124,12 @@ export const ERRORS = {
       'Not known to be durable in time. A click was counted at most once: resend it only with an idempotency key.',
     retryAfterS: 1,
   },
+  too_many_streams: {
+    status: 503,
+    title: 'Too many streams',
+    about: '`LIVE_MAX` readers follow the live counts already.',
+    retryAfterS: 10,
+  },
   not_ready: {
     status: 503,
     title: 'Not ready',

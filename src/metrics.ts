@@ -12,6 +12,8 @@ export class Metrics {
   readonly clicks = { received: 0, accepted: 0, refused: new Map<ErrorCode, number>() }
   /** Reads how many clicks are not yet durable or refused; the log's, once there is one. */
   waiting: () => number = () => 0
+  /** Reads how many streams of live counts there are. */
+  streams: () => number = () => 0
   readonly late: Counter
   readonly keysPurged: Counter
   readonly attempts: Counter<'outcome'>
@@ -42,15 +44,10 @@ export class Metrics {
         for (const [code, count] of refused) this.inc({ code }, count)
       },
     })
-    const waiting = (): number => this.waiting()
-    new Gauge({
-      name: 'tallymark_clicks_waiting',
-      help: 'Clicks that are not yet durable or refused.',
-      registers,
-      collect() {
-        this.set(waiting())
-      },
-    })
+    this.#gauge('clicks_waiting', 'Clicks that are not yet durable or refused.', () =>
+      this.waiting(),
+    )
+    this.#gauge('live_streams', 'Readers that follow /live.', () => this.streams())
     this.late = new Counter({
       name: 'tallymark_clicks_late_total',
       help: 'Clicks that were counted after they had been answered store_unavailable.',
@@ -84,6 +81,17 @@ export class Metrics {
   refuse(code: ErrorCode): void {
     const { refused } = this.clicks
     refused.set(code, (refused.get(code) ?? 0) + 1)
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `tallymark_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read())
+      },
+    })
   }
 
   #counter(name: string, help: string, read: () => number): void {

@@ -14,6 +14,7 @@ import { readBody } from './http/body.ts'
 import { healthz, metricsPage, readyz } from './http/health.ts'
 import { bannerIdOf, queryOf, type Fields, type Route } from './http/route.ts'
 import type { Metrics } from './metrics.ts'
+import { getLive, type LiveParts } from './query/live-handlers.ts'
 import { getSeries, getTotals, postSeries, type StatsParts } from './query/stats-handlers.ts'
 import { STATS_PARAMETERS } from './query/stats-query.ts'
 import { getBanner, listBanners } from './registry/banner-handlers.ts'
@@ -21,7 +22,8 @@ import type { BannerRegistry } from './registry/banner-registry.ts'
 import type { BannerStore } from './registry/banner-store.ts'
 
 export type RouteParts = CountParts &
-  StatsParts & {
+  StatsParts &
+  LiveParts & {
     readonly registry: BannerRegistry
     readonly banners: BannerStore
     readonly metrics: Metrics
@@ -56,6 +58,7 @@ export function routes(parts: RouteParts): readonly Route[] {
       access: 'read',
       handle: getSeries(parts),
     },
+    { methods: ['GET', 'HEAD'], path: '/live', access: 'read', handle: getLive(parts) },
     { methods: ['POST'], path: '/stats/:bannerId', access: 'open', handle: countOrRead(parts) },
     {
       methods: ['OPTIONS'],

@@ -104,9 +104,14 @@ function instantOf(zone: Zone, local: number): number {
   return local - zone[0].offsetMs
 }
 
+/** `2024-12-10T12:56:00Z` */
+export function formatMinute(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`
+}
+
 /** `2024-12-10T12:56:00Z` in UTC, otherwise local with the offset: `2024-12-10T18:26:00+05:30`. */
 export function formatStep(zone: Zone, isUtc: boolean, at: number): string {
-  if (isUtc) return `${new Date(at).toISOString().slice(0, 19)}Z`
+  if (isUtc) return formatMinute(at)
   const offsetMs = offsetAt(zone, at)
   const minutes = Math.abs(offsetMs) / MINUTE_MS
   const sign = offsetMs < 0 ? '-' : '+'

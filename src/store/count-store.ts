@@ -55,6 +55,13 @@ export interface BannerTotal {
   readonly total: number
 }
 
+/** One minute's count of one banner; `minute` is its first instant, in Unix milliseconds. */
+export interface RecentCount {
+  readonly bannerId: number
+  readonly minute: number
+  readonly count: number
+}
+
 /**
  * Counts at rest. Contract (test/contract/count-store.ts):
  * - `commit` writes counts, keys and position in one transaction: all of them, or nothing.
@@ -71,6 +78,8 @@ export interface CountStore {
   series(bannerId: number, tally: Tally, slices: readonly Slice[]): Promise<Snapshot<Series>>
   /** Each banner's sum over all slices, banners with clicks only, most first, ties by id. */
   totals(tally: Tally, slices: readonly Slice[]): Promise<Snapshot<readonly BannerTotal[]>>
+  /** All banners' rows of the minutes from `since` on, by minute, then banner. One snapshot. */
+  recent(tally: Tally, since: number): Promise<readonly RecentCount[]>
   /** Forgets up to `limit` keys that were counted before `before`; returns how many there were. */
   purgeKeys(before: number, limit: number): Promise<number>
 }

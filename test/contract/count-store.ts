@@ -137,6 +137,24 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     assert.deepEqual(none, [])
   })
 
+  test(`${name}: recent rows are of all banners from a minute on, by minute and banner`, async () => {
+    await using store = await seeded(open)
+    const clicks = [
+      clickOf(2, NOON),
+      clickOf(1, NOON + MINUTE_MS),
+      clickOf(3, NOON + MINUTE_MS),
+      clickOf(1, NOON + MINUTE_MS),
+      clickOf(1, NOON - 1),
+    ]
+    await store.commit(aggregate({ span: writer()(), clicks }))
+    assert.deepEqual(await store.recent('click', NOON), [
+      { bannerId: 2, minute: NOON, count: 1 },
+      { bannerId: 1, minute: NOON + MINUTE_MS, count: 2 },
+      { bannerId: 3, minute: NOON + MINUTE_MS, count: 1 },
+    ])
+    assert.deepEqual(await store.recent('click', NOON + 2 * MINUTE_MS), [])
+  })
+
   test(`${name}: I8: completeUntil is not after the read, and does not go back`, async () => {
     await using store = await seeded(open)
     const nextSpan = writer()

@@ -227,7 +227,7 @@ const banners: Refused[] = (
   ])
 
 const paths: Refused[] = (
-  '/nowhere /counter /counter/ /counter/1/ /counter/1/2 //counter/1 /Counter/1 /live ' +
+  '/nowhere /counter /counter/ /counter/1/ /counter/1/2 //counter/1 /Counter/1 /live/1 ' +
   '/stats/1/ /banners/ /docs /openapi.json / /favicon.ico'
 )
   .split(' ')

@@ -3,7 +3,7 @@ import type { Banner, BannerDraft } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
 import type { BannerPage, BannerStore } from '../../registry/banner-store.ts'
-import type { Aggregate, CountStore, Slice } from '../count-store.ts'
+import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import { openForWriting } from './connection.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
@@ -66,6 +66,10 @@ export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable 
   async totals(tally: Tally, slices: readonly Slice[]) {
     const completeUntil = this.clock.now()
     return { rows: await this.#reader.call('totals', { tally, slices }), completeUntil }
+  }
+
+  recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
+    return this.#reader.call('recent', { tally, since })
   }
 
   purgeKeys(before: number, limit: number): Promise<number> {

@@ -4,8 +4,8 @@ import { workerData } from 'node:worker_threads'
 import { BANNER_STATUSES, type Banner, type BannerStatus } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { BannerPage } from '../../registry/banner-store.ts'
-import { floorTo } from '../../minute.ts'
-import type { BannerTotal, Delta, Series, Slice } from '../count-store.ts'
+import { floorTo, MINUTE_MS } from '../../minute.ts'
+import type { BannerTotal, Delta, RecentCount, Series, Slice } from '../count-store.ts'
 import { openForReading, transaction } from './connection.ts'
 import { blobOf, unpackDeltas } from './packed.ts'
 import { codeOf, TABLES } from './rows.ts'
@@ -26,6 +26,7 @@ function readerCalls(database: DatabaseSync) {
     series: (call: { bannerId: number; tally: Tally; slices: readonly Slice[] }) =>
       series(database, call),
     totals: (call: { tally: Tally; slices: readonly Slice[] }) => totals(database, call),
+    recent: (call: { tally: Tally; since: number }) => recent(database, call),
     banners: () => allBanners(database),
     findBanner: (id: number) => findBanner(database, id),
     listBanners: (page: BannerPage) => listBanners(database, page),
@@ -60,8 +61,8 @@ function series(
 /** Slots' counts in time order, each slot at most once. */
 type Points = Iterable<readonly [at: number, count: number]>
 
-function* addUp(merged: Points, recent: ReadonlyMap<number, number>): Points {
-  const waiting = [...recent].toSorted(([a], [b]) => b - a) // the earliest is the last
+function* addUp(merged: Points, latest: ReadonlyMap<number, number>): Points {
+  const waiting = [...latest].toSorted(([a], [b]) => b - a) // the earliest at the end
   for (const [at, count] of merged) {
     while ((waiting.at(-1)?.[0] ?? Infinity) < at) yield* waiting.splice(-1)
     const isBoth = waiting.at(-1)?.[0] === at
@@ -155,6 +156,28 @@ function mergedTotals(
     }
   }
   return totalOf
+}
+
+function recent(
+  database: DatabaseSync,
+  { tally, since }: { tally: Tally; since: number },
+): RecentCount[] {
+  const counts = new Map<string, RecentCount>()
+  const add = ({ bannerId, minute, count }: RecentCount): void => {
+    const slot = `${bannerId} ${minute}`
+    counts.set(slot, { bannerId, minute, count: count + (counts.get(slot)?.count ?? 0) })
+  }
+  snapshot(database, () => {
+    const rows = database
+      .prepare('select banner_id, minute, count from minute_counts where minute >= ? and tally = ?')
+      .iterate(since / MINUTE_MS, codeOf(tally))
+    for (const row of rows) {
+      const minute = Number(row['minute']) * MINUTE_MS
+      add({ bannerId: Number(row['banner_id']), minute, count: Number(row['count']) })
+    }
+    for (const delta of unmergedOf(database, { tally })) if (delta.minute >= since) add(delta)
+  })
+  return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
 }
 
 function allBanners(database: DatabaseSync): Pick<Banner, 'id' | 'status'>[] {

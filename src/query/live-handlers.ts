@@ -1,0 +1,78 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { parseBannerId } from '../banner.ts'
+import { AppError } from '../errors.ts'
+import { queryOf } from '../http/route.ts'
+import type { BannerStore } from '../registry/banner-store.ts'
+import type { RecentCount } from '../store/count-store.ts'
+import type { LiveFeed, LiveReader } from './live.ts'
+import { formatMinute } from './steps.ts'
+
+const COMMENT_INTERVAL_MS = 15_000
+/** What may wait for a reader when the next event comes; who is behind by more is cut. */
+const UNREAD_BYTES_MAX = 256 * 1024
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no', // a proxy that collects would hold every event back
+}
+
+export interface LiveParts {
+  readonly live: LiveFeed
+  readonly banners: Pick<BannerStore, 'find'>
+}
+
+/** `GET /live`: counts as server-sent events, as they change. */
+export function getLive({ live, banners }: LiveParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const bannerId = await checkedBanner(banners, request)
+    if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
+    stream(live, bannerId, reply)
+    return reply
+  }
+}
+
+function stream(live: LiveFeed, bannerId: number | undefined, reply: FastifyReply): void {
+  const { raw } = reply
+  const write = (text: string): void => {
+    if (raw.writableLength > UNREAD_BYTES_MAX) raw.destroy()
+    else raw.write(text)
+  }
+  const reader: LiveReader = {
+    bannerId,
+    send: (rows) => write(`event: counts\ndata: ${JSON.stringify(rows.map(rowOf))}\n\n`),
+    end: () => void raw.end(),
+  }
+  live.add(reader) // throws before anything is written
+  reply.hijack()
+  raw.writeHead(200, STREAM_HEADERS)
+  raw.flushHeaders()
+  const comments = setInterval(() => write(': still here\n\n'), COMMENT_INTERVAL_MS)
+  raw.on('close', () => {
+    clearInterval(comments)
+    live.remove(reader)
+  })
+}
+
+function rowOf({ bannerId, minute, count }: RecentCount) {
+  return { timestamp: formatMinute(minute), bannerID: bannerId, count }
+}
+
+async function checkedBanner(
+  banners: LiveParts['banners'],
+  request: FastifyRequest,
+): Promise<number | undefined> {
+  const { banner, ...others } = queryOf(request)
+  const errors = Object.keys(others).map((field) => ({
+    field,
+    message: 'is not a parameter here; known is banner',
+  }))
+  const id = typeof banner === 'string' ? parseBannerId(banner) : undefined
+  if (banner !== undefined && id === undefined) {
+    errors.push({ field: 'banner', message: 'must be a banner id, given once' })
+  }
+  if (errors.length > 0) throw AppError.ofFields(errors)
+  if (id !== undefined && (await banners.find(id)) === undefined) {
+    throw new AppError('banner_not_found', `There is no banner ${id}.`)
+  }
+  return id
+}
