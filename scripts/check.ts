@@ -33,6 +33,11 @@ function passes([name = '', ...args]: readonly string[]): boolean {
 function runTests(tests: readonly string[]): number {
   // node --test without a file would search for some, and pass when there are none.
   if (tests.length === 0) throw new Error('no test files found')
-  const args = ['--test', `--test-timeout=${TEST_TIMEOUT_MS}`, ...tests]
+  const args = [
+    '--test',
+    '--test-global-setup=test/support/global-setup.ts',
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    ...tests,
+  ]
   return spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1
 }

@@ -1,20 +1,28 @@
 // The composition root: the only file that knows which adapter stands behind which port.
 import { randomUUID } from 'node:crypto'
 import { runAggregator, type AttemptObserver } from './aggregator/aggregator.ts'
-import { runKeyPurge } from './aggregator/purge-keys.ts'
+import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
+import type { Clock } from './clock.ts'
+import { AppError } from './errors.ts'
 import { listen } from './http/server.ts'
+import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
 import type { Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { LiveFeed } from './query/live.ts'
 import { BannerRegistry } from './registry/banner-registry.ts'
 import { readBannersFile } from './registry/banners-file.ts'
+import type { BannerStore } from './registry/banner-store.ts'
+import { followBanners } from './registry/follow-banners.ts'
 import { routes } from './routes.ts'
+import type { CountStore } from './store/count-store.ts'
+import type { ImportStore } from './store/import-store.ts'
 import { SqliteDatabase } from './store/sqlite/database.ts'
 
 /** Bounds one transaction: 5,000 keyed clicks took 30 ms. */
 const BATCH_MAX = 5_000
+const START_RETRY_MS = 2_000
 
 export interface App extends AsyncDisposable {
   /** `http://host:port` */
@@ -35,59 +43,56 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   failed.catch(() => {}) // whoever waits for it sees it too; alone it must not end the process
 
-  const store = building.use(new SqliteDatabase({ folder: config.store.folder }))
-  await seedBanners(store, config.bannersFile, logger)
+  const { store, prepare } = await openStore(config.store, logger)
+  building.use(store)
+  const { clock } = store
   const registry = new BannerRegistry(store)
-  await registry.load()
-
   const source = `writer:${randomUUID()}`
-  await store.open(source, 0n)
-  const log = new DirectLog({
-    source,
-    clock: store.clock,
-    waitingMax: config.waitingMax,
-    batchMax: BATCH_MAX,
-    ackTimeoutMs: config.ackTimeoutMs,
-    onLate: (clicks) => metrics.late.inc(clicks),
-  })
+  const preparation = building.use(
+    await startPreparation(fail, logger, async () => {
+      await prepare()
+      await seedBanners(store, config.bannersFile, logger)
+      await store.open(source, 0n)
+      await registry.refresh()
+    }),
+  )
+  const inBackground = (run: (signal: AbortSignal) => Promise<void>) => {
+    const { done } = preparation
+    building.use(background(fail, (signal) => after(done, signal, () => run(signal))))
+  }
+  inBackground((signal) => followBanners(registry, signal))
+  inBackground((signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal))
+  const { tokens, waitingMax, ackTimeoutMs } = config
+  const log = building.use(
+    new DirectLog({
+      source,
+      clock,
+      waitingMax,
+      batchMax: BATCH_MAX,
+      ackTimeoutMs,
+      onLate: (clicks) => metrics.late.inc(clicks),
+    }),
+  )
   metrics.waiting = () => log.state().waiting
-  building.use(
-    background(fail, (signal) =>
-      runKeyPurge(
-        store,
-        {
-          clock: store.clock,
-          retentionMs: config.keyRetentionMs,
-          onPurged: (keys) => metrics.keysPurged.inc(keys),
-        },
-        signal,
-      ),
-    ),
-  )
-  building.use(log)
-  building.use(
-    background(fail, (signal) =>
-      runAggregator(log, store, signal, attemptObserver(metrics, logger)),
-    ),
-  )
-  const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax })
+  inBackground((signal) => runAggregator(log, store, signal, attemptObserver(metrics, logger)))
+  const live = new LiveFeed({ counts: store, clock, streamsMax: config.liveMax })
   metrics.streams = () => live.streams
   const server = building.use(
     await listen({
       ...config.http,
-      tokens: config.tokens,
+      tokens,
       logger,
       drainTimeoutMs: config.shutdownTimeoutMs / 2,
       routes: routes({
         registry,
         sink: log,
-        clock: store.clock,
+        clock,
         counts: store,
         banners: store,
         live,
         metrics,
-        tokens: config.tokens,
-        ackTimeoutMs: config.ackTimeoutMs,
+        tokens,
+        ackTimeoutMs,
       }),
     }),
   )
@@ -101,15 +106,81 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   }
 }
 
+type Store = CountStore & BannerStore & ImportStore & AsyncDisposable & { readonly clock: Clock }
+
+/** `prepare` throws `store_unavailable` while the store is away; before it nothing else succeeds. */
+export async function openStore(
+  config: Config['store'],
+  logger: Logger,
+): Promise<{ store: Store; prepare: () => Promise<void> }> {
+  if (config.kind === 'sqlite') {
+    return { store: new SqliteDatabase({ folder: config.folder }), prepare: async () => {} }
+  }
+  // Only where it is needed: the driver takes 6 MB.
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  const store = new PostgresDatabase(config)
+  const prepare = async () => {
+    for (const warning of await store.prepare()) logger.warn(warning)
+  }
+  return { store, prepare }
+}
+
 async function seedBanners(
-  store: SqliteDatabase,
+  store: BannerStore & { readonly clock: Clock },
   file: string | undefined,
   logger: Logger,
 ): Promise<void> {
   if ((await store.list({ limit: 1, after: 0, withArchived: true })).length > 0) return
   const { path, drafts } = readBannersFile(file)
-  await store.seed(drafts)
-  logger.info(`First start: loaded ${drafts.length} banners from ${path}`)
+  const seeded = await store.seed(drafts)
+  if (seeded > 0) logger.info(`First start: loaded ${seeded} banners from ${path}`)
+}
+
+/**
+ * Does what nothing else can begin without. A store that cannot be reached does not keep the service
+ * from starting: it answers 503, says so to whoever watches it, and tries again until `done`. What
+ * only an operator can mend does.
+ */
+async function startPreparation(
+  fail: (cause: unknown) => void,
+  logger: Logger,
+  prepare: () => Promise<void>,
+): Promise<AsyncDisposable & { readonly done: Promise<void> }> {
+  let isAway = false
+  const succeeds = async (): Promise<boolean> => {
+    try {
+      await prepare()
+      if (isAway) logger.info('The store is there; counting')
+      return true
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'store_unavailable')) throw error
+      if (!isAway) logger.warn(`The store is away, trying again: ${reasonOf(error)}`)
+      isAway = true
+      return false
+    }
+  }
+  const { promise: done, resolve } = Promise.withResolvers<void>()
+  let isDone = await succeeds()
+  const trying = background(fail, async (signal) => {
+    for (; !isDone && !signal.aborted; isDone = !signal.aborted && (await succeeds())) {
+      await sleep(START_RETRY_MS, signal)
+    }
+    if (isDone) resolve()
+  })
+  return { done, [Symbol.asyncDispose]: () => trying[Symbol.asyncDispose]() }
+}
+
+function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {
+  const onPurged = (keys: number): void => metrics.keysPurged.inc(keys)
+  return { clock, retentionMs: config.keyRetentionMs, onPurged }
+}
+
+/** What the store itself said: for the log alone, as callers are not shown internals. */
+function reasonOf(error: AppError): string {
+  const { cause = error } = error
+  // Connecting to a name with several addresses fails with one error for each.
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
+  return first instanceof Error ? first.message : String(first)
 }
 
 /** Measures every attempt; one line when the store goes away, one when it is back. */
@@ -120,25 +191,9 @@ function attemptObserver(metrics: Metrics, logger: Logger): AttemptObserver {
     metrics.batchClicks.observe(clicks.length)
     metrics.commitSeconds.observe(durationMs / 1_000)
     if (outcome.kind === 'in-doubt' && !isAway) {
-      const reason = outcome.cause.cause instanceof Error ? outcome.cause.cause : outcome.cause
-      logger.warn(`Clicks cannot be stored, trying again: ${reason.message}`)
+      logger.warn(`Clicks cannot be stored, trying again: ${reasonOf(outcome.cause)}`)
     }
     if (outcome.kind === 'counted' && isAway) logger.info('Clicks are stored again')
     isAway = outcome.kind === 'in-doubt'
-  }
-}
-
-/** Runs a loop until disposal; its failure is the app's. */
-function background(
-  fail: (cause: unknown) => void,
-  run: (signal: AbortSignal) => Promise<void>,
-): AsyncDisposable {
-  const stop = new AbortController()
-  const running = run(stop.signal).catch(fail)
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort()
-      await running
-    },
   }
 }

@@ -23,6 +23,24 @@ export const SETTINGS = {
   HOST: setting('127.0.0.1', 'The address to listen on.', text),
   PORT: setting('8080', 'The port to listen on; 0 lets the system choose.', integer(0, 65_535)),
   DATA_DIR: setting('./data', 'The folder of the embedded database.', text),
+  DATABASE_URL: optional(
+    'If set, Postgres is the store: `postgresql://user:password@host:port/database`.',
+    postgresUrl,
+    { isSecret: true },
+  ),
+  POSTGRES_HOST: optional(
+    'If set, Postgres is the store: its host, or the folder of its socket. Instead of `DATABASE_URL`.',
+    text,
+  ),
+  POSTGRES_PORT: setting('5432', 'The port of `POSTGRES_HOST`.', integer(1, 65_535)),
+  POSTGRES_USER: setting('postgres', 'The user at `POSTGRES_HOST`.', text),
+  POSTGRES_PASSWORD: optional('The password at `POSTGRES_HOST`.', text, { isSecret: true }),
+  POSTGRES_DB: setting('postgres', 'The database at `POSTGRES_HOST`.', text),
+  ORIGINAL_DATABASE_URL: optional(
+    'For `tallymark import --original`: the Postgres of the original service, if it is not the store.',
+    postgresUrl,
+    { isSecret: true },
+  ),
   BANNERS_FILE: optional(
     'Banners to begin with, read on the first start only. Unset: `./banners.json`, else the demo banners 1 to 100.',
     text,
@@ -76,12 +94,6 @@ export const SETTINGS = {
 
 /** Settings of shapes that do not exist yet. Another store than the one asked for would be a lie. */
 const NOT_BUILT: Readonly<Record<string, string>> = {
-  DATABASE_URL: 'the Postgres store',
-  POSTGRES_HOST: 'the Postgres store',
-  POSTGRES_PORT: 'the Postgres store',
-  POSTGRES_USER: 'the Postgres store',
-  POSTGRES_PASSWORD: 'the Postgres store',
-  POSTGRES_DB: 'the Postgres store',
   KAFKA_BROKERS: 'the Kafka log',
   KAFKA_BROKER: 'the Kafka log',
   MINUTES_TICKER: 'the Kafka log',
@@ -89,10 +101,30 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
 
 type Values = { readonly [N in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[N]['parse']> }
 
+/** A `postgresql://` URL, or its parts. */
+type PostgresConnection =
+  | { readonly connectionString: string }
+  | {
+      readonly host: string
+      readonly port: number
+      readonly user: string
+      readonly password: string | undefined
+      readonly database: string
+    }
+
 export interface Config {
   readonly http: { readonly host: string; readonly port: number }
-  readonly store: { readonly kind: 'sqlite'; readonly folder: string }
+  readonly store:
+    | { readonly kind: 'sqlite'; readonly folder: string }
+    | {
+        readonly kind: 'postgres'
+        readonly connection: PostgresConnection
+        /** Names host and database, and no secret. */
+        readonly label: string
+      }
   readonly bannersFile: string | undefined
+  /** The URL of the database of the original service. */
+  readonly original: string | undefined
   readonly tokens: { readonly read: string | undefined; readonly admin: string | undefined }
   readonly ackTimeoutMs: number
   readonly waitingMax: number
@@ -117,7 +149,7 @@ export function readConfig(): Config {
 
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
 export function parseConfig(environment: Environment, envFile?: string): Config {
-  const problems = notBuilt(environment)
+  const problems = [...notBuilt(environment), ...contradictions(environment)]
   const parsed: Record<string, unknown> = {}
   for (const [name, { fallback, isSecret, parse }] of Object.entries<Setting<unknown>>(SETTINGS)) {
     const value = environment[name] || fallback
@@ -140,8 +172,9 @@ export function parseConfig(environment: Environment, envFile?: string): Config 
 function configOf(values: Values, envFile: string | undefined): Config {
   return {
     http: { host: values.HOST, port: values.PORT },
-    store: { kind: 'sqlite', folder: values.DATA_DIR },
+    store: storeOf(values),
     bannersFile: values.BANNERS_FILE,
+    original: values.ORIGINAL_DATABASE_URL,
     tokens: { read: values.READ_TOKEN, admin: values.ADMIN_TOKEN },
     ackTimeoutMs: values.ACK_TIMEOUT_MS,
     waitingMax: values.WAITING_MAX,
@@ -151,6 +184,42 @@ function configOf(values: Values, envFile: string | undefined): Config {
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
     envFile,
   }
+}
+
+function storeOf(values: Values): Config['store'] {
+  if (values.DATABASE_URL !== undefined) {
+    const { hostname, port, pathname } = new URL(values.DATABASE_URL)
+    return {
+      kind: 'postgres',
+      connection: { connectionString: values.DATABASE_URL },
+      label: `Postgres at ${hostname}:${port || '5432'}${pathname}`,
+    }
+  }
+  if (values.POSTGRES_HOST === undefined) return { kind: 'sqlite', folder: values.DATA_DIR }
+  const connection = {
+    host: values.POSTGRES_HOST,
+    port: values.POSTGRES_PORT,
+    user: values.POSTGRES_USER,
+    password: values.POSTGRES_PASSWORD,
+    database: values.POSTGRES_DB,
+  }
+  const label = `Postgres at ${connection.host}:${connection.port}/${connection.database}`
+  return { kind: 'postgres', connection, label }
+}
+
+/** Two answers to one question, or half an answer. */
+function contradictions(environment: Environment): string[] {
+  const isUrl = Boolean(environment['DATABASE_URL'])
+  const parts = Object.keys(SETTINGS).filter(
+    (name) => name.startsWith('POSTGRES_') && environment[name],
+  )
+  if (isUrl && parts.length > 0) {
+    return [`DATABASE_URL and ${parts.join(', ')} both say where Postgres is; unset one of them`]
+  }
+  if (!isUrl && parts.length > 0 && !environment['POSTGRES_HOST']) {
+    return [`${parts.join(', ')} without POSTGRES_HOST; set it too, or unset the others`]
+  }
+  return []
 }
 
 function notBuilt(environment: Environment): string[] {
@@ -177,6 +246,14 @@ function optional<T>(
 
 function text(value: string): string {
   return value
+}
+
+function postgresUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  if (url?.protocol === 'postgresql:' || url?.protocol === 'postgres:') return value
+  throw new RangeError(
+    'must be postgresql://user:password@host:port/database, with special characters percent-encoded',
+  )
 }
 
 function integer(min: number, max: number): (value: string) => number {

@@ -49,10 +49,55 @@ test('all wrong values are named at once, with rule and value, except for secret
   )
 })
 
+test('DATABASE_URL or POSTGRES_HOST make Postgres the store, and its label shows no secret', () => {
+  const connectionString = 'postgres://user:secret@db:6432/clicks?sslmode=require'
+  assert.deepEqual(parseConfig({ DATABASE_URL: connectionString }).store, {
+    kind: 'postgres',
+    connection: { connectionString },
+    label: 'Postgres at db:6432/clicks',
+  })
+  const connection = { host: 'db', port: 5432, user: 'postgres', database: 'postgres' }
+  assert.deepEqual(parseConfig({ POSTGRES_HOST: 'db' }).store, {
+    kind: 'postgres',
+    connection: { ...connection, password: undefined },
+    label: 'Postgres at db:5432/postgres',
+  })
+  const parts = {
+    POSTGRES_HOST: '::1',
+    POSTGRES_PORT: '6432',
+    POSTGRES_USER: 'me',
+    POSTGRES_PASSWORD: 'p@ss/w%rd?#',
+    POSTGRES_DB: 'clicks',
+  }
+  assert.deepEqual(parseConfig(parts).store, {
+    kind: 'postgres',
+    connection: {
+      host: '::1',
+      port: 6432,
+      user: 'me',
+      password: 'p@ss/w%rd?#',
+      database: 'clicks',
+    },
+    label: 'Postgres at ::1:6432/clicks',
+  })
+})
+
+test('half an answer or two answers to where Postgres is are refused', () => {
+  assert.match(
+    refusalOf({ POSTGRES_USER: 'me', POSTGRES_DB: 'mine' }).message,
+    /- POSTGRES_USER, POSTGRES_DB without POSTGRES_HOST; set it too, or unset the others/,
+  )
+  assert.match(
+    refusalOf({ DATABASE_URL: 'postgresql://db/clicks', POSTGRES_HOST: 'db' }).message,
+    /- DATABASE_URL and POSTGRES_HOST both say where Postgres is; unset one of them/,
+  )
+  const { message } = refusalOf({ DATABASE_URL: 'mysql://user:secret@db/clicks' })
+  assert.match(message, /- DATABASE_URL must be postgresql:\/\/user:password@host:port\/database/)
+  assert.doesNotMatch(message, /secret/)
+})
+
 test('a shape that is not built is refused, never silently another one', () => {
   for (const [name, value] of [
-    ['DATABASE_URL', 'postgres://user:secret@db/clicks'],
-    ['POSTGRES_HOST', 'db'],
     ['KAFKA_BROKERS', 'kafka:9092'],
     ['KAFKA_BROKER', 'kafka:9092'],
     ['ROLE', 'api'],
@@ -61,7 +106,6 @@ test('a shape that is not built is refused, never silently another one', () => {
     const { message, exitCode } = refusalOf({ [name]: value })
     assert.equal(exitCode, 2)
     assert.match(message, new RegExp(`- ${name} asks for the .*unset it`))
-    assert.doesNotMatch(message, /secret/)
   }
   assert.ok(parseConfig({ ROLE: 'all' }))
 })

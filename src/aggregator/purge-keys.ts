@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
+import { sleep } from '../lib/background.ts'
 import type { CountStore } from '../store/count-store.ts'
 
 /** So few that a step is over before a waiting commit would notice. */
@@ -38,10 +38,4 @@ async function purgeStep(store: Pick<CountStore, 'purgeKeys'>, before: number): 
     if (error instanceof AppError && error.code === 'store_unavailable') return 0
     throw error
   }
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await pause(ms, undefined, { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error
-  })
 }

@@ -26,7 +26,8 @@ export async function serve(version: string): Promise<number> {
 
 function shapeOf({ store, envFile }: Config): string {
   const values = envFile === undefined ? '' : `, values from ${envFile}`
-  return `embedded SQLite in ${store.folder}${values}`
+  const shape = store.kind === 'sqlite' ? `embedded SQLite in ${store.folder}` : store.label
+  return `${shape}${values}`
 }
 
 async function stop(app: App, config: Config, logger: Logger): Promise<number> {

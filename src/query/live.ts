@@ -47,8 +47,9 @@ export class LiveFeed implements Disposable {
     return this.#readers.size
   }
 
-  /** Throws `too_many_streams`. */
+  /** Throws `too_many_streams`, and `store_unavailable` while nothing is known of the time. */
   add(reader: LiveReader): void {
+    this.#options.clock.now()
     if (this.#isEnded || this.#readers.size >= this.#options.streamsMax) {
       const detail = `There are ${this.#readers.size} streams already; more are not served.`
       throw new AppError('too_many_streams', detail)

@@ -13,28 +13,30 @@ const LOOK_UPS_MAX = 1_000
  * after a look-up, and believed for a second, so that a flood of wrong ids does not reach the store.
  */
 export class BannerRegistry {
-  readonly #store: Pick<BannerStore, 'all' | 'find'>
+  readonly #store: Pick<BannerStore, 'changesSince' | 'find'>
   readonly #statuses = new Map<number, BannerStatus>()
   readonly #unknownUntil = new Map<number, number>()
   readonly #lookUps = new Map<number, Promise<BannerStatus | undefined>>()
-  #isLoaded = false
+  #version: number | undefined
 
-  constructor(store: Pick<BannerStore, 'all' | 'find'>) {
+  constructor(store: Pick<BannerStore, 'changesSince' | 'find'>) {
     this.#store = store
   }
 
-  async load(): Promise<void> {
-    for (const { id, status } of await this.#store.all()) this.#statuses.set(id, status)
-    this.#isLoaded = true
+  /** Learns what has changed since the last time; the first time, everything. */
+  async refresh(): Promise<void> {
+    const { version, banners } = await this.#store.changesSince(this.#version ?? 0)
+    for (const { id, status } of banners) this.#statuses.set(id, status)
+    this.#version = version
   }
 
   get isLoaded(): boolean {
-    return this.#isLoaded
+    return this.#version !== undefined
   }
 
   /** The banner's status, undefined if it was proven not to exist. Throws `store_unavailable`. */
   statusOf(id: number): BannerStatus | undefined | Promise<BannerStatus | undefined> {
-    if (!this.#isLoaded) {
+    if (!this.isLoaded) {
       throw new AppError('store_unavailable', 'The banners are not loaded yet; see Retry-After.')
     }
     const status = this.#statuses.get(id)
@@ -56,8 +58,9 @@ export class BannerRegistry {
   async #ask(id: number): Promise<BannerStatus | undefined> {
     const banner = await this.#store.find(id)
     if (banner === undefined) this.#rememberUnknown(id)
-    else this.#statuses.set(id, banner.status)
-    return banner?.status
+    // A refresh may have come in between, and it is never the older one.
+    else if (!this.#statuses.has(id)) this.#statuses.set(id, banner.status)
+    return this.#statuses.get(id)
   }
 
   #rememberUnknown(id: number): void {

@@ -8,10 +8,18 @@ export interface BannerPage {
   readonly withArchived: boolean
 }
 
+/** What changed in the registry since a version of it. */
+export interface BannerChanges {
+  /** The registry's version now; it rises with every change, in the order of their commits. */
+  readonly version: number
+  /** The banners that changed, archived ones too, by id. */
+  readonly banners: readonly Pick<Banner, 'id' | 'status'>[]
+}
+
 /** The banners at rest. Contract (test/contract/banner-store.ts): what is said below. */
 export interface BannerStore {
-  /** Every banner, archived ones too, by id: what a process keeps in memory. */
-  all(): Promise<readonly Pick<Banner, 'id' | 'status'>[]>
+  /** What a process keeps in memory, and how it follows; since version 0: every banner. */
+  changesSince(version: number): Promise<BannerChanges>
   find(id: number): Promise<Banner | undefined>
   /** By id. */
   list(page: BannerPage): Promise<readonly Banner[]>

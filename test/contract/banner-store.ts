@@ -27,17 +27,20 @@ export function testBannerStore(name: string, open: () => Promise<OpenedStore>):
     assert.deepEqual(await ids(10, 0, true), [2, 7, 2_147_483_647])
     assert.deepEqual(await ids(1, 0, true), [2])
     assert.deepEqual(await ids(1, 2, true), [7])
-    assert.deepEqual(await store.all(), [
+    const { version, banners } = await store.changesSince(0)
+    assert.deepEqual(banners, [
       { id: 2, status: 'paused' },
       { id: 7, status: 'active' },
       { id: 2_147_483_647, status: 'archived' },
     ])
+    assert.ok(version > 0)
+    assert.deepEqual(await store.changesSince(version), { version, banners: [] })
   })
 
   test(`${name}: only an empty registry is seeded`, async () => {
     await using store = await open()
     assert.equal(await store.seed(DRAFTS.slice(0, 1)), 1)
     assert.equal(await store.seed(DRAFTS), 0)
-    assert.equal((await store.all()).length, 1)
+    assert.equal((await store.changesSince(0)).banners.length, 1)
   })
 }

@@ -3,17 +3,9 @@ import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { ARCHIVED, PAUSED, startTestApp, UNKNOWN, type TestApp } from '../support/app.ts'
+import { ARCHIVED, inEachShape, PAUSED, UNKNOWN, type TestApp } from '../support/app.ts'
 import { sendRaw } from '../support/raw.ts'
 import { totalOf } from '../support/service.ts'
-
-let app: TestApp
-before(async () => {
-  app = await startTestApp()
-})
-after(async () => {
-  await app[Symbol.asyncDispose]()
-})
 
 interface Refused {
   readonly method?: string
@@ -25,12 +17,12 @@ interface Refused {
 }
 
 /** node:http, because fetch can send neither a body with GET nor a header twice. */
-function send(refused: Omit<Refused, 'status' | 'code'>) {
+function send(origin: string, refused: Omit<Refused, 'status' | 'code'>) {
   const { method = 'POST', path, headers = {}, body } = refused
   return new Promise<{ status: number; type: string; retry: boolean; text: string }>(
     (resolve, reject) => {
       const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
-      const url = new URL(app.origin)
+      const url = new URL(origin)
       const sent = httpRequest(
         { host: url.hostname, port: url.port, method, path, headers: { ...length, ...headers } },
         (answer) => {
@@ -265,43 +257,53 @@ const paths: Refused[] = (
     { method: 'GET', path: '/%ff', headers: {} as never, status: 400, code: 'bad_request' },
   ])
 
-for (const [name, table] of Object.entries({ counting, statistics, banners, paths })) {
-  test(`I11: refused ${name} requests say why, and nothing is counted`, async () => {
+inEachShape((start) => {
+  let app: TestApp
+  before(async () => {
+    app = await start()
+  })
+  after(async () => {
+    await app[Symbol.asyncDispose]()
+  })
+
+  for (const [name, table] of Object.entries({ counting, statistics, banners, paths })) {
+    test(`I11: refused ${name} requests say why, and nothing is counted`, async () => {
+      const total = await totalOf(app.origin)
+      for (const refused of table) {
+        const answer = await send(app.origin, refused)
+        const what = `${refused.method ?? 'POST'} ${refused.path.slice(0, 80)} ${String(refused.body ?? '').slice(0, 80)}`
+        assert.equal(answer.status, refused.status, `${what}: ${answer.text}`)
+        assert.match(answer.type, /^application\/problem\+json/, what)
+        const problem = JSON.parse(answer.text) as Record<string, unknown>
+        assert.equal(problem['code'], refused.code, what)
+        assert.equal(problem['status'], refused.status, what)
+        assert.ok(problem['type'] !== undefined && problem['title'] !== undefined, what)
+        assert.ok(String(problem['detail']).length > 10, what)
+      }
+      assert.equal(await totalOf(app.origin), total)
+    })
+  }
+
+  test('I11: what the HTTP parser refuses is a problem too', async () => {
+    const table: [bytes: string, status: number, code: string][] = [
+      ['nonsense\r\n\r\n', 400, 'bad_request'],
+      ['GET /counter/1 HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'bad_request'], // without Host
+      [
+        'POST /counter/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+        400,
+        'bad_request',
+      ],
+      [`GET /counter/1?${BIG} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, 'uri_too_long'],
+      [`GET /counter/1 HTTP/1.1\r\nHost: x\r\nX-Big: ${BIG}\r\n\r\n`, 431, 'headers_too_large'],
+      ['GET /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n', 417, 'expectation_failed'],
+    ]
     const total = await totalOf(app.origin)
-    for (const refused of table) {
-      const answer = await send(refused)
-      const what = `${refused.method ?? 'POST'} ${refused.path.slice(0, 80)} ${String(refused.body ?? '').slice(0, 80)}`
-      assert.equal(answer.status, refused.status, `${what}: ${answer.text}`)
-      assert.match(answer.type, /^application\/problem\+json/, what)
-      const problem = JSON.parse(answer.text) as Record<string, unknown>
-      assert.equal(problem['code'], refused.code, what)
-      assert.equal(problem['status'], refused.status, what)
-      assert.ok(problem['type'] !== undefined && problem['title'] !== undefined, what)
-      assert.ok(String(problem['detail']).length > 10, what)
+    for (const [bytes, status, code] of table) {
+      const answer = await sendRaw(app.origin, bytes)
+      assert.equal(answer.status, status, bytes.slice(0, 80))
+      assert.match(answer.headers['content-type'] ?? '', /^application\/problem\+json/)
+      assert.equal((JSON.parse(answer.body) as Record<string, unknown>)['code'], code)
     }
     assert.equal(await totalOf(app.origin), total)
   })
-}
-
-test('I11: what the HTTP parser refuses is a problem too', async () => {
-  const table: [bytes: string, status: number, code: string][] = [
-    ['nonsense\r\n\r\n', 400, 'bad_request'],
-    ['GET /counter/1 HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'bad_request'], // without Host
-    [
-      'POST /counter/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
-      400,
-      'bad_request',
-    ],
-    [`GET /counter/1?${BIG} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, 'uri_too_long'],
-    [`GET /counter/1 HTTP/1.1\r\nHost: x\r\nX-Big: ${BIG}\r\n\r\n`, 431, 'headers_too_large'],
-    ['GET /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n', 417, 'expectation_failed'],
-  ]
-  const total = await totalOf(app.origin)
-  for (const [bytes, status, code] of table) {
-    const answer = await sendRaw(app.origin, bytes)
-    assert.equal(answer.status, status, bytes.slice(0, 80))
-    assert.match(answer.headers['content-type'] ?? '', /^application\/problem\+json/)
-    assert.equal((JSON.parse(answer.body) as Record<string, unknown>)['code'], code)
-  }
-  assert.equal(await totalOf(app.origin), total)
 })

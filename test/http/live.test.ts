@@ -6,15 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fastify } from 'fastify'
 import { getLive } from '../../src/query/live-handlers.ts'
 import { LiveFeed } from '../../src/query/live.ts'
-import { jsonOf, startTestApp, type TestApp } from '../support/app.ts'
-
-let app: TestApp
-before(async () => {
-  app = await startTestApp({ LIVE_MAX: '3' })
-})
-after(async () => {
-  await app[Symbol.asyncDispose]()
-})
+import { inEachShape, jsonOf, type TestApp } from '../support/app.ts'
 
 interface Row {
   readonly timestamp: string
@@ -66,10 +58,6 @@ async function streams(origin: string): Promise<number> {
   return Number(/^tallymark_live_streams (\d+)$/m.exec(text)?.[1])
 }
 
-function click(id: number): Promise<Response> {
-  return fetch(`${app.origin}/counter/${id}`, { method: 'POST' })
-}
-
 /** The newest value of each row that the events told. */
 function sumOf(events: readonly Row[][], id: number): number {
   const latest = new Map<string, number>()
@@ -77,55 +65,87 @@ function sumOf(events: readonly Row[][], id: number): number {
   return [...latest.values()].reduce((sum, value) => sum + value, 0)
 }
 
-test('first the window, then what changed, as new values', async () => {
-  await click(1)
-  await using all = await follow(app.origin)
-  await until(() => all.events.length > 0)
-  assert.match(all.events[0]?.[0]?.timestamp ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:00Z$/)
-  assert.equal(sumOf(all.events, 1), 1)
-  await using one = await follow(app.origin, '?banner=2')
-  await until(() => one.events.length > 0)
-  assert.deepEqual(one.events, [[]])
-  await click(2)
-  await click(2)
-  await until(() => sumOf(all.events, 2) === 2 && sumOf(one.events, 2) === 2)
-  assert.ok(all.events.slice(1).every((rows) => rows.every(({ bannerID }) => bannerID === 2)))
-  assert.equal(sumOf(one.events, 1), 0)
-})
+inEachShape((start) => {
+  let app: TestApp
+  before(async () => {
+    app = await start({ LIVE_MAX: '3' })
+  })
+  after(async () => {
+    await app[Symbol.asyncDispose]()
+  })
 
-test('no more than LIVE_MAX streams; one that leaves makes room', async () => {
-  await until(async () => (await streams(app.origin)) === 0)
-  await using first = await follow(app.origin)
-  await using second = await follow(app.origin)
-  {
-    await using third = await follow(app.origin)
-    assert.equal(third.isEnded(), false)
-    const refused = await fetch(`${app.origin}/live`)
-    assert.equal(refused.status, 503)
-    assert.equal(refused.headers.get('retry-after'), '10')
-    assert.equal((await jsonOf(refused))['code'], 'too_many_streams')
+  function click(id: number): Promise<Response> {
+    return fetch(`${app.origin}/counter/${id}`, { method: 'POST' })
   }
-  await until(async () => (await streams(app.origin)) === 2)
-  await using fourth = await follow(app.origin)
-  await until(() => [first, second, fourth].every(({ events }) => events.length > 0))
-})
 
-test('wrong parameters, an unknown banner, HEAD', async () => {
-  for (const [query, status, code] of [
-    ['?banner=x', 400, 'invalid_parameter'],
-    ['?banner=1&banner=2', 400, 'invalid_parameter'],
-    ['?banner=', 400, 'invalid_parameter'],
-    ['?since=1', 400, 'invalid_parameter'],
-    ['?banner=999', 404, 'banner_not_found'],
-  ] as const) {
-    const answer = await fetch(`${app.origin}/live${query}`)
-    assert.equal(answer.status, status, query)
-    assert.equal((await jsonOf(answer))['code'], code, query)
-  }
-  const head = await fetch(`${app.origin}/live`, { method: 'HEAD' })
-  assert.equal(head.status, 200)
-  assert.match(head.headers.get('content-type') ?? '', /^text\/event-stream/)
-  assert.equal(await head.text(), '')
+  test('first the window, then what changed, as new values', async () => {
+    await click(1)
+    await using all = await follow(app.origin)
+    await until(() => all.events.length > 0)
+    assert.match(all.events[0]?.[0]?.timestamp ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:00Z$/)
+    assert.equal(sumOf(all.events, 1), 1)
+    await using one = await follow(app.origin, '?banner=2')
+    await until(() => one.events.length > 0)
+    assert.deepEqual(one.events, [[]])
+    await click(2)
+    await click(2)
+    await until(() => sumOf(all.events, 2) === 2 && sumOf(one.events, 2) === 2)
+    assert.ok(all.events.slice(1).every((rows) => rows.every(({ bannerID }) => bannerID === 2)))
+    assert.equal(sumOf(one.events, 1), 0)
+  })
+
+  test('no more than LIVE_MAX streams; one that leaves makes room', async () => {
+    await until(async () => (await streams(app.origin)) === 0)
+    await using first = await follow(app.origin)
+    await using second = await follow(app.origin)
+    {
+      await using third = await follow(app.origin)
+      assert.equal(third.isEnded(), false)
+      const refused = await fetch(`${app.origin}/live`)
+      assert.equal(refused.status, 503)
+      assert.equal(refused.headers.get('retry-after'), '10')
+      assert.equal((await jsonOf(refused))['code'], 'too_many_streams')
+    }
+    await until(async () => (await streams(app.origin)) === 2)
+    await using fourth = await follow(app.origin)
+    await until(() => [first, second, fourth].every(({ events }) => events.length > 0))
+  })
+
+  test('wrong parameters, an unknown banner, HEAD', async () => {
+    for (const [query, status, code] of [
+      ['?banner=x', 400, 'invalid_parameter'],
+      ['?banner=1&banner=2', 400, 'invalid_parameter'],
+      ['?banner=', 400, 'invalid_parameter'],
+      ['?since=1', 400, 'invalid_parameter'],
+      ['?banner=999', 404, 'banner_not_found'],
+    ] as const) {
+      const answer = await fetch(`${app.origin}/live${query}`)
+      assert.equal(answer.status, status, query)
+      assert.equal((await jsonOf(answer))['code'], code, query)
+    }
+    const head = await fetch(`${app.origin}/live`, { method: 'HEAD' })
+    assert.equal(head.status, 200)
+    assert.match(head.headers.get('content-type') ?? '', /^text\/event-stream/)
+    assert.equal(await head.text(), '')
+  })
+
+  test('a stop ends all streams at once', async () => {
+    const own = await start()
+    await using reader = await follow(own.origin)
+    await until(() => reader.events.length > 0)
+    await own[Symbol.asyncDispose]()
+    await until(() => reader.isEnded())
+  })
+
+  test('a reader that closes without a word is forgotten', async () => {
+    const { hostname, port } = new URL(app.origin)
+    const socket = connect(Number(port), hostname)
+    socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+    await once(socket, 'data')
+    assert.ok((await streams(app.origin)) >= 1)
+    socket.destroy()
+    await until(async () => (await streams(app.origin)) === 0)
+  })
 })
 
 test('a reader that never reads is cut', async () => {
@@ -147,22 +167,4 @@ test('a reader that never reads is cut', async () => {
   await until(() => live.streams === 0)
   socket.destroy()
   await server.close()
-})
-
-test('a stop ends all streams at once', async () => {
-  const own = await startTestApp()
-  await using reader = await follow(own.origin)
-  await until(() => reader.events.length > 0)
-  await own[Symbol.asyncDispose]()
-  await until(() => reader.isEnded())
-})
-
-test('a reader that closes without a word is forgotten', async () => {
-  const { hostname, port } = new URL(app.origin)
-  const socket = connect(Number(port), hostname)
-  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
-  await once(socket, 'data')
-  assert.ok((await streams(app.origin)) >= 1)
-  socket.destroy()
-  await until(async () => (await streams(app.origin)) === 0)
 })

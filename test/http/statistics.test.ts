@@ -1,31 +1,16 @@
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { ARCHIVED, jsonOf, PAUSED, startTestApp, type Json, type TestApp } from '../support/app.ts'
+import { ARCHIVED, inEachShape, jsonOf, PAUSED, type Json, type TestApp } from '../support/app.ts'
 import { insertPast } from '../support/past.ts'
 
 const TOKEN = 'a-token-for-reading'
-let app: TestApp
-
-before(async () => {
-  app = await startTestApp()
-  insertPast(join(app.folder, 'data'), [
-    [42, '2024-12-10T12:56:00Z', 1],
-    [42, '2024-12-10T12:57:00Z', 2],
-    [42, '2025-01-19T12:56:00Z', 5],
-    [7, '2024-12-10T12:56:00Z', 3],
-  ])
-})
-after(async () => {
-  await app[Symbol.asyncDispose]()
-})
 
 /** fetch refuses a body with GET; the original's README asks that way. */
-function getWithBody(path: string, body: string): Promise<Json> {
+function getWithBody(url: string, body: string): Promise<Json> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-length': Buffer.byteLength(body) }
-    const sent = httpRequest(`${app.origin}${path}`, { method: 'GET', headers }, (answer) => {
+    const sent = httpRequest(url, { method: 'GET', headers }, (answer) => {
       let text = ''
       answer.on('data', (chunk: Buffer) => (text += chunk.toString()))
       answer.on('end', () => resolve(JSON.parse(text) as Json))
@@ -37,194 +22,226 @@ function getWithBody(path: string, body: string): Promise<Json> {
 
 const RANGE = { tsFrom: '2024-12-10T12:56:30Z', tsTo: '2024-12-10T12:57:01Z' }
 
-test('the three ways to ask give the same answer', async () => {
-  const query = `/stats/42?${new URLSearchParams(RANGE).toString()}`
-  const answers = [
-    await jsonOf(await fetch(`${app.origin}${query}`)),
-    await jsonOf(await fetch(`${app.origin}${query}`, { method: 'POST' })),
-    await jsonOf(await fetch(`${app.origin}${query}`, { method: 'POST', body: '{}' })),
-    await jsonOf(
-      await fetch(`${app.origin}/stats/42`, { method: 'POST', body: JSON.stringify(RANGE) }),
-    ),
-    await getWithBody('/stats/42', JSON.stringify(RANGE)),
-  ]
-  for (const { completeUntil, ...answer } of answers) {
-    assert.match(String(completeUntil), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+inEachShape((start) => {
+  let app: TestApp
+  before(async () => {
+    app = await start()
+    await insertPast(app, [
+      [42, '2024-12-10T12:56:00Z', 1],
+      [42, '2024-12-10T12:57:00Z', 2],
+      [42, '2025-01-19T12:56:00Z', 5],
+      [7, '2024-12-10T12:56:00Z', 3],
+    ])
+  })
+  after(async () => {
+    await app[Symbol.asyncDispose]()
+  })
+
+  test('the three ways to ask give the same answer', async () => {
+    const query = `/stats/42?${new URLSearchParams(RANGE).toString()}`
+    const answers = [
+      await jsonOf(await fetch(`${app.origin}${query}`)),
+      await jsonOf(await fetch(`${app.origin}${query}`, { method: 'POST' })),
+      await jsonOf(await fetch(`${app.origin}${query}`, { method: 'POST', body: '{}' })),
+      await jsonOf(
+        await fetch(`${app.origin}/stats/42`, { method: 'POST', body: JSON.stringify(RANGE) }),
+      ),
+      await getWithBody(`${app.origin}/stats/42`, JSON.stringify(RANGE)),
+    ]
+    for (const { completeUntil, ...answer } of answers) {
+      assert.match(String(completeUntil), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+      assert.deepEqual(answer, {
+        bannerID: 42,
+        name: 'Banner 42',
+        tsFrom: '2024-12-10T12:56:00Z',
+        tsTo: '2024-12-10T12:58:00Z',
+        step: 'minute',
+        tz: 'UTC',
+        total: 3,
+        counts: [
+          { timestamp: '2024-12-10T12:56:00Z', bannerID: 42, count: 1 },
+          { timestamp: '2024-12-10T12:57:00Z', bannerID: 42, count: 2 },
+        ],
+        partial: false,
+      })
+    }
+  })
+
+  test('an answer’s headers say its total and how far it is complete', async () => {
+    const parameters = new URLSearchParams(RANGE).toString()
+    for (const path of ['/stats/42', '/stats']) {
+      const answer = await fetch(`${app.origin}${path}?${parameters}`)
+      const { total, completeUntil, partial } = await jsonOf(answer)
+      assert.equal(answer.headers.get('tallymark-total'), String(total))
+      assert.equal(answer.headers.get('tallymark-complete-until'), completeUntil)
+      assert.equal(answer.headers.get('tallymark-partial'), String(partial))
+      assert.equal(answer.headers.get('vary'), 'Accept')
+    }
+  })
+
+  test('a range is floored and ceiled to whole minutes, however little is beyond them', async () => {
+    for (const [tsFrom, tsTo, from, to] of [
+      ['12:56:59.99999999999', '12:57:00', '12:56', '12:57'],
+      ['12:56:00', '12:57:00.0000000001', '12:56', '12:58'],
+      ['12:56:00.000', '12:57:00.000000000', '12:56', '12:57'],
+      ['12:56:59.9994', '12:57:59.0001', '12:56', '12:58'],
+    ] as const) {
+      const query = `tsFrom=2024-12-10T${tsFrom}Z&tsTo=2024-12-10T${tsTo}Z`
+      const answer = await jsonOf(await fetch(`${app.origin}/stats/42?${query}`))
+      assert.equal(answer['tsFrom'], `2024-12-10T${from}:00Z`, query)
+      assert.equal(answer['tsTo'], `2024-12-10T${to}:00Z`, query)
+    }
+  })
+
+  test('times may be written in every documented way', async () => {
+    for (const tsFrom of [
+      '2024-12-10T12:56:00Z',
+      '2024-12-10t12:56:59.999z',
+      '2024-12-10T15:56:00+03:00',
+      '2024-12-10T15:56:00 03:00',
+      '2024-12-10T09:26:00-03:30',
+      '1733835360',
+      '1733835360123',
+    ]) {
+      const parameters = new URLSearchParams({ tsFrom, tsTo: '1733835420' }).toString()
+      const answer = await jsonOf(await fetch(`${app.origin}/stats/42?${parameters}`))
+      assert.equal(answer['tsFrom'], '2024-12-10T12:56:00Z', tsFrom)
+      assert.equal(answer['total'], 1, tsFrom)
+    }
+    const unescaped = `${app.origin}/stats/42?tsFrom=2024-12-10T15:56:00+03:00&tsTo=1733835420`
+    assert.equal((await jsonOf(await fetch(unescaped)))['total'], 1)
+    const body = JSON.stringify({ tsFrom: 1_733_835_360, tsTo: 1_733_835_420_000 })
+    const answer = await fetch(`${app.origin}/stats/42`, { method: 'POST', body })
+    assert.equal((await jsonOf(answer))['total'], 1)
+  })
+
+  test('without times GET answers for the last hour; the open minute is partial', async () => {
+    await fetch(`${app.origin}/counter/1`)
+    const now = Date.now()
+    const answer = await jsonOf(await fetch(`${app.origin}/stats/1`))
+    const from = Date.parse(String(answer['tsFrom']))
+    const to = Date.parse(String(answer['tsTo']))
+    assert.ok(from <= now - 3_600_000 && from > now - 3_700_000)
+    assert.ok(to > now && to <= now + 60_000 + 5_000)
+    assert.equal(answer['total'], 1)
+    assert.equal(answer['partial'], true)
+    const counts = answer['counts'] as Json[]
+    assert.ok(Date.parse(String(answer['completeUntil'])) >= now)
+    assert.equal(counts.length, 1)
+  })
+
+  test('any split of a range adds up', async () => {
+    const totalOf = async (tsFrom: string, tsTo: string): Promise<number> => {
+      const parameters = new URLSearchParams({ tsFrom, tsTo }).toString()
+      return Number((await jsonOf(await fetch(`${app.origin}/stats?${parameters}`)))['total'])
+    }
+    const [from, middle, to] = [
+      '2024-12-01T00:00:00Z',
+      '2024-12-10T12:57:00Z',
+      '2025-02-01T00:00:00Z',
+    ]
+    assert.equal(await totalOf(from ?? '', to ?? ''), 11)
+    assert.equal(await totalOf(from ?? '', middle ?? ''), 4)
+    assert.equal(await totalOf(middle ?? '', to ?? ''), 7)
+  })
+
+  test('totals are of banners with clicks, most first', async () => {
+    const range = 'tsFrom=2024-12-10T12:56:00Z&tsTo=2024-12-10T12:58:00Z'
+    const { completeUntil, ...answer } = await jsonOf(await fetch(`${app.origin}/stats?${range}`))
+    assert.ok(completeUntil !== undefined)
     assert.deepEqual(answer, {
-      bannerID: 42,
-      name: 'Banner 42',
       tsFrom: '2024-12-10T12:56:00Z',
       tsTo: '2024-12-10T12:58:00Z',
-      step: 'minute',
       tz: 'UTC',
-      total: 3,
-      counts: [
-        { timestamp: '2024-12-10T12:56:00Z', bannerID: 42, count: 1 },
-        { timestamp: '2024-12-10T12:57:00Z', bannerID: 42, count: 2 },
+      total: 6,
+      banners: [
+        { bannerID: 7, name: 'Banner 7', total: 3 },
+        { bannerID: 42, name: 'Banner 42', total: 3 },
       ],
       partial: false,
     })
-  }
-})
-
-test('an answer’s headers say its total and how far it is complete', async () => {
-  const parameters = new URLSearchParams(RANGE).toString()
-  for (const path of ['/stats/42', '/stats']) {
-    const answer = await fetch(`${app.origin}${path}?${parameters}`)
-    const { total, completeUntil, partial } = await jsonOf(answer)
-    assert.equal(answer.headers.get('tallymark-total'), String(total))
-    assert.equal(answer.headers.get('tallymark-complete-until'), completeUntil)
-    assert.equal(answer.headers.get('tallymark-partial'), String(partial))
-    assert.equal(answer.headers.get('vary'), 'Accept')
-  }
-})
-
-test('a range is floored and ceiled to whole minutes, however little is beyond them', async () => {
-  for (const [tsFrom, tsTo, from, to] of [
-    ['12:56:59.99999999999', '12:57:00', '12:56', '12:57'],
-    ['12:56:00', '12:57:00.0000000001', '12:56', '12:58'],
-    ['12:56:00.000', '12:57:00.000000000', '12:56', '12:57'],
-    ['12:56:59.9994', '12:57:59.0001', '12:56', '12:58'],
-  ] as const) {
-    const query = `tsFrom=2024-12-10T${tsFrom}Z&tsTo=2024-12-10T${tsTo}Z`
-    const answer = await jsonOf(await fetch(`${app.origin}/stats/42?${query}`))
-    assert.equal(answer['tsFrom'], `2024-12-10T${from}:00Z`, query)
-    assert.equal(answer['tsTo'], `2024-12-10T${to}:00Z`, query)
-  }
-})
-
-test('times may be written in every documented way', async () => {
-  for (const tsFrom of [
-    '2024-12-10T12:56:00Z',
-    '2024-12-10t12:56:59.999z',
-    '2024-12-10T15:56:00+03:00',
-    '2024-12-10T15:56:00 03:00',
-    '2024-12-10T09:26:00-03:30',
-    '1733835360',
-    '1733835360123',
-  ]) {
-    const parameters = new URLSearchParams({ tsFrom, tsTo: '1733835420' }).toString()
-    const answer = await jsonOf(await fetch(`${app.origin}/stats/42?${parameters}`))
-    assert.equal(answer['tsFrom'], '2024-12-10T12:56:00Z', tsFrom)
-    assert.equal(answer['total'], 1, tsFrom)
-  }
-  const unescaped = `${app.origin}/stats/42?tsFrom=2024-12-10T15:56:00+03:00&tsTo=1733835420`
-  assert.equal((await jsonOf(await fetch(unescaped)))['total'], 1)
-  const body = JSON.stringify({ tsFrom: 1_733_835_360, tsTo: 1_733_835_420_000 })
-  const answer = await fetch(`${app.origin}/stats/42`, { method: 'POST', body })
-  assert.equal((await jsonOf(answer))['total'], 1)
-})
-
-test('without times GET answers for the last hour; the open minute is partial', async () => {
-  await fetch(`${app.origin}/counter/1`)
-  const now = Date.now()
-  const answer = await jsonOf(await fetch(`${app.origin}/stats/1`))
-  const from = Date.parse(String(answer['tsFrom']))
-  const to = Date.parse(String(answer['tsTo']))
-  assert.ok(from <= now - 3_600_000 && from > now - 3_700_000)
-  assert.ok(to > now && to <= now + 60_000 + 5_000)
-  assert.equal(answer['total'], 1)
-  assert.equal(answer['partial'], true)
-  const counts = answer['counts'] as Json[]
-  assert.ok(Date.parse(String(answer['completeUntil'])) >= now)
-  assert.equal(counts.length, 1)
-})
-
-test('any split of a range adds up', async () => {
-  const totalOf = async (tsFrom: string, tsTo: string): Promise<number> => {
-    const parameters = new URLSearchParams({ tsFrom, tsTo }).toString()
-    return Number((await jsonOf(await fetch(`${app.origin}/stats?${parameters}`)))['total'])
-  }
-  const [from, middle, to] = [
-    '2024-12-01T00:00:00Z',
-    '2024-12-10T12:57:00Z',
-    '2025-02-01T00:00:00Z',
-  ]
-  assert.equal(await totalOf(from ?? '', to ?? ''), 11)
-  assert.equal(await totalOf(from ?? '', middle ?? ''), 4)
-  assert.equal(await totalOf(middle ?? '', to ?? ''), 7)
-})
-
-test('totals are of banners with clicks, most first', async () => {
-  const range = 'tsFrom=2024-12-10T12:56:00Z&tsTo=2024-12-10T12:58:00Z'
-  const { completeUntil, ...answer } = await jsonOf(await fetch(`${app.origin}/stats?${range}`))
-  assert.ok(completeUntil !== undefined)
-  assert.deepEqual(answer, {
-    tsFrom: '2024-12-10T12:56:00Z',
-    tsTo: '2024-12-10T12:58:00Z',
-    tz: 'UTC',
-    total: 6,
-    banners: [
-      { bannerID: 7, name: 'Banner 7', total: 3 },
-      { bannerID: 42, name: 'Banner 42', total: 3 },
-    ],
-    partial: false,
   })
-})
 
-test('banners without clicks, also paused and archived ones, have no counts', async () => {
-  for (const id of [9, PAUSED, ARCHIVED]) {
-    const answer = await fetch(`${app.origin}/stats/${id}`)
+  test('a click is in the totals and the series as soon as it is acknowledged', async () => {
+    const totalIn = async (path: string) =>
+      Number((await jsonOf(await fetch(`${app.origin}${path}`)))['total'])
+    const paths = ['/stats', '/stats/8']
+    for (let round = 0; round < 20; round += 1) {
+      const earlier = await Promise.all(paths.map(totalIn))
+      await fetch(`${app.origin}/counter/8`, { method: 'POST' })
+      const afterwards = await Promise.all(paths.map(totalIn))
+      assert.deepEqual(
+        afterwards,
+        earlier.map((total) => total + 1),
+      )
+    }
+  })
+
+  test('banners without clicks, also paused and archived ones, have no counts', async () => {
+    for (const id of [9, PAUSED, ARCHIVED]) {
+      const answer = await fetch(`${app.origin}/stats/${id}`)
+      assert.equal(answer.status, 200)
+      const { total, counts } = await jsonOf(answer)
+      assert.deepEqual({ total, counts }, { total: 0, counts: [] })
+    }
+  })
+
+  test('100,000 steps are answered', async () => {
+    const answer = await fetch(`${app.origin}/stats/42?tsFrom=0&tsTo=6000000`)
     assert.equal(answer.status, 200)
-    const { total, counts } = await jsonOf(answer)
-    assert.deepEqual({ total, counts }, { total: 0, counts: [] })
-  }
-})
+  })
 
-test('100,000 steps are answered', async () => {
-  const answer = await fetch(`${app.origin}/stats/42?tsFrom=0&tsTo=6000000`)
-  assert.equal(answer.status, 200)
-})
+  test('banners are listed by id, page by page, archived ones on request', async () => {
+    const list = async (query: string) =>
+      await jsonOf(await fetch(`${app.origin}/banners?${query}`))
+    const idsOf = ({ banners }: Json) => (banners as Json[]).map(({ id }) => id)
+    assert.deepEqual(idsOf(await list('')), [1, 2, 3, 4, 5, 6, 7, 8, 9, 42, PAUSED])
+    assert.deepEqual(idsOf(await list('after=42&archived=true')), [PAUSED, ARCHIVED])
+    const page = await list('limit=2&after=8')
+    assert.deepEqual(idsOf(page), [9, 42])
+    assert.equal(page['next'], 42)
+    assert.equal((await list('after=42'))['next'], undefined)
+    const banner = await jsonOf(await fetch(`${app.origin}/banners/${PAUSED}`))
+    assert.match(String(banner['createdAt']), /^\d{4}-.*Z$/)
+    const { id, name, url, status } = banner
+    assert.deepEqual(
+      { id, name, url, status },
+      { id: PAUSED, name: 'Paused', url: 'https://example.org/', status: 'paused' },
+    )
+  })
 
-test('banners are listed by id, page by page, archived ones on request', async () => {
-  const list = async (query: string) => await jsonOf(await fetch(`${app.origin}/banners?${query}`))
-  const idsOf = ({ banners }: Json) => (banners as Json[]).map(({ id }) => id)
-  assert.deepEqual(idsOf(await list('')), [1, 2, 3, 4, 5, 6, 7, 8, 9, 42, PAUSED])
-  assert.deepEqual(idsOf(await list('after=42&archived=true')), [PAUSED, ARCHIVED])
-  const page = await list('limit=2&after=8')
-  assert.deepEqual(idsOf(page), [9, 42])
-  assert.equal(page['next'], 42)
-  assert.equal((await list('after=42'))['next'], undefined)
-  const banner = await jsonOf(await fetch(`${app.origin}/banners/${PAUSED}`))
-  assert.match(String(banner['createdAt']), /^\d{4}-.*Z$/)
-  const { id, name, url, status } = banner
-  assert.deepEqual(
-    { id, name, url, status },
-    { id: PAUSED, name: 'Paused', url: 'https://example.org/', status: 'paused' },
-  )
-})
-
-test('with READ_TOKEN reading needs a token, counting does not, and ids are judged first', async () => {
-  await using locked = await startTestApp({ READ_TOKEN: TOKEN, ADMIN_TOKEN: `${TOKEN}-admin` })
-  const status = async (path: string, init: RequestInit = {}) => {
-    const answer = await fetch(`${locked.origin}${path}`, init)
-    if (answer.status === 401) assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
-    return answer.status
-  }
-  const body = JSON.stringify(RANGE)
-  for (const path of [
-    '/stats',
-    '/stats/1',
-    '/stats/2147483647',
-    '/banners',
-    '/banners/1',
-    '/metrics',
-  ]) {
-    assert.equal(await status(path), 401, path)
-    assert.equal(await status(path, { headers: { authorization: `Bearer ${TOKEN}x` } }), 401)
-  }
-  assert.equal(await status('/stats/1', { headers: { authorization: `Bearer ${TOKEN}` } }), 200)
-  assert.equal(
-    await status('/stats/1', { headers: { authorization: `Bearer ${TOKEN}-admin` } }),
-    200,
-  )
-  assert.equal(await status('/stats/1', { method: 'POST', body }), 401)
-  assert.equal(await status('/stats/1', { method: 'POST', body: 'x'.repeat(20_000) }), 401)
-  assert.equal(await status('/stats/1', { method: 'POST' }), 200)
-  assert.equal(await status('/counter/1'), 200)
-  assert.equal(await status('/healthz'), 200)
-  assert.equal(await status('/readyz'), 200)
-  assert.equal(await status('/stats/007'), 400)
-  assert.equal(await status('/stats/1?tsFrom=never'), 401)
-  assert.doesNotMatch(locked.log(), new RegExp(TOKEN))
+  test('with READ_TOKEN reading needs a token, counting does not, and ids are judged first', async () => {
+    await using locked = await start({ READ_TOKEN: TOKEN, ADMIN_TOKEN: `${TOKEN}-admin` })
+    const status = async (path: string, init: RequestInit = {}) => {
+      const answer = await fetch(`${locked.origin}${path}`, init)
+      if (answer.status === 401) assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
+      return answer.status
+    }
+    const body = JSON.stringify(RANGE)
+    for (const path of [
+      '/stats',
+      '/stats/1',
+      '/stats/2147483647',
+      '/banners',
+      '/banners/1',
+      '/metrics',
+    ]) {
+      assert.equal(await status(path), 401, path)
+      assert.equal(await status(path, { headers: { authorization: `Bearer ${TOKEN}x` } }), 401)
+    }
+    assert.equal(await status('/stats/1', { headers: { authorization: `Bearer ${TOKEN}` } }), 200)
+    assert.equal(
+      await status('/stats/1', { headers: { authorization: `Bearer ${TOKEN}-admin` } }),
+      200,
+    )
+    assert.equal(await status('/stats/1', { method: 'POST', body }), 401)
+    assert.equal(await status('/stats/1', { method: 'POST', body: 'x'.repeat(20_000) }), 401)
+    assert.equal(await status('/stats/1', { method: 'POST' }), 200)
+    assert.equal(await status('/counter/1'), 200)
+    assert.equal(await status('/healthz'), 200)
+    assert.equal(await status('/readyz'), 200)
+    assert.equal(await status('/stats/007'), 400)
+    assert.equal(await status('/stats/1?tsFrom=never'), 401)
+    assert.doesNotMatch(locked.log(), new RegExp(TOKEN))
+  })
 })

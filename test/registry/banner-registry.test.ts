@@ -11,8 +11,9 @@ function bannersAtRest(initial: Record<number, BannerStatus>) {
   return {
     statuses,
     lookUps,
-    async all() {
-      return [...statuses].map(([id, status]) => ({ id, status }))
+    async changesSince(since: number) {
+      const banners = [...statuses].map(([id, status]) => ({ id, status }))
+      return { version: 1, banners: since < 1 ? banners : [] }
     },
     async find(id: number): Promise<Banner | undefined> {
       lookUps.push(id)
@@ -33,7 +34,7 @@ test('before the registry is loaded nothing is known: store_unavailable', () => 
 test('a known banner is answered from memory', async () => {
   const store = bannersAtRest({ 1: 'active', 2: 'paused', 3: 'archived' })
   const registry = new BannerRegistry(store)
-  await registry.load()
+  await registry.refresh()
   assert.deepEqual(
     [1, 2, 3].map((id) => registry.statusOf(id)),
     ['active', 'paused', 'archived'],
@@ -44,7 +45,7 @@ test('a known banner is answered from memory', async () => {
 test('an unknown banner is looked up once, then believed for a second', async () => {
   const store = bannersAtRest({ 1: 'active' })
   const registry = new BannerRegistry(store)
-  await registry.load()
+  await registry.refresh()
   const answers = await Promise.all(Array.from({ length: 50 }, async () => registry.statusOf(7)))
   assert.deepEqual(new Set(answers), new Set([undefined]))
   assert.equal(registry.statusOf(7), undefined)
@@ -61,7 +62,7 @@ test('an unknown banner is looked up once, then believed for a second', async ()
 test('a flood of unknown ids is bounded: memory, and look-ups at once', async () => {
   const store = bannersAtRest({})
   const registry = new BannerRegistry(store)
-  await registry.load()
+  await registry.refresh()
   const flood = Array.from({ length: 1_001 }, async (_, id) => registry.statusOf(id + 1))
   const settled = await Promise.allSettled(flood)
   const refused = settled.filter(({ status }) => status === 'rejected')

@@ -1,4 +1,8 @@
 import { Agent, request } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Nobody listens: the service is being started again. */
+const NOBODY_PAUSE_MS = 20
 
 export interface LoadResult {
   /** Answered 200. */
@@ -40,7 +44,8 @@ async function sendAll(options: LoadOptions, agent: Agent): Promise<void> {
       result.acknowledged += 1
       onAcknowledged?.(click.key)
     } else if (outcome === 'unanswered') result.unanswered += 1
-    else if (outcome !== 'not sent') {
+    else if (outcome === 'not sent') await pause(NOBODY_PAUSE_MS)
+    else {
       result.refused.set(outcome, (result.refused.get(outcome) ?? 0) + 1)
     }
   }

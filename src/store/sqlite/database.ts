@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { Banner, BannerDraft } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
-import type { BannerPage, BannerStore } from '../../registry/banner-store.ts'
+import type { BannerChanges, BannerPage, BannerStore } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
+import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import { openForWriting } from './connection.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
@@ -24,7 +25,7 @@ export interface SqliteOptions {
  * The embedded store: one file in a folder that belongs to one process. Writes go through one
  * thread, reads through another, each with a connection of its own.
  */
-export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable {
+export class SqliteDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
   readonly clock: Clock
   readonly #lock: Disposable
   readonly #writer: Thread<WriterCalls>
@@ -76,8 +77,12 @@ export class SqliteDatabase implements CountStore, BannerStore, AsyncDisposable 
     return this.#writer.call('purgeKeys', { before, limit, instant: this.clock.now() })
   }
 
-  all(): Promise<readonly Pick<Banner, 'id' | 'status'>[]> {
-    return this.#reader.call('banners', undefined)
+  importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {
+    return this.#writer.call('importCounts', { counts, instant: this.clock.now() })
+  }
+
+  changesSince(version: number): Promise<BannerChanges> {
+    return this.#reader.call('bannerChanges', version)
   }
 
   find(id: number): Promise<Banner | undefined> {

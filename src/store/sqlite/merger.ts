@@ -4,7 +4,7 @@ import type { Delta } from '../count-store.ts'
 import { transaction } from './connection.ts'
 import { isPassing } from './failure.ts'
 import { blobOf, countOf, unpackDeltas } from './packed.ts'
-import { codeOf, TABLES } from './rows.ts'
+import { codeOf, TABLES } from '../rows.ts'
 
 const MERGE_AFTER_MS = 200
 /** Lets the commits that wait go first. */

@@ -2,7 +2,7 @@
 // cost more to copy to a thread, and rows more to write, than all the rest of a commit.
 import { MINUTE_MS } from '../../minute.ts'
 import type { Delta, KeyedClick } from '../count-store.ts'
-import { codeOf, tallyOf } from './rows.ts'
+import { codeOf, tallyOf } from '../rows.ts'
 
 // Four little-endian int32 a delta: banner, tally's code, minute since 1970, count.
 const DELTA_BYTES = 16

@@ -3,12 +3,12 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import { BANNER_STATUSES, type Banner, type BannerStatus } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
-import type { BannerPage } from '../../registry/banner-store.ts'
+import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
 import { floorTo, MINUTE_MS } from '../../minute.ts'
 import type { BannerTotal, Delta, RecentCount, Series, Slice } from '../count-store.ts'
 import { openForReading, transaction } from './connection.ts'
 import { blobOf, unpackDeltas } from './packed.ts'
-import { codeOf, TABLES } from './rows.ts'
+import { codeOf, TABLES } from '../rows.ts'
 import { serveCalls } from './thread.ts'
 
 export interface ReaderData {
@@ -27,7 +27,7 @@ function readerCalls(database: DatabaseSync) {
       series(database, call),
     totals: (call: { tally: Tally; slices: readonly Slice[] }) => totals(database, call),
     recent: (call: { tally: Tally; since: number }) => recent(database, call),
-    banners: () => allBanners(database),
+    bannerChanges: (since: number) => bannerChanges(database, since),
     findBanner: (id: number) => findBanner(database, id),
     listBanners: (page: BannerPage) => listBanners(database, page),
     close: () => database.close(),
@@ -180,11 +180,17 @@ function recent(
   return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
 }
 
-function allBanners(database: DatabaseSync): Pick<Banner, 'id' | 'status'>[] {
-  return database
-    .prepare('select id, status from banners order by id')
-    .all()
-    .map((row) => ({ id: Number(row['id']), status: statusOf(row['status']) }))
+function bannerChanges(database: DatabaseSync, since: number): BannerChanges {
+  return snapshot(database, () => {
+    const registry = database.prepare('select version from registry').get()
+    const rows = database
+      .prepare('select id, status from banners where version > ? order by id')
+      .all(since)
+    return {
+      version: Number(registry?.['version']),
+      banners: rows.map((row) => ({ id: Number(row['id']), status: statusOf(row['status']) })),
+    }
+  })
 }
 
 function findBanner(database: DatabaseSync, id: number): Banner | undefined {

@@ -4,8 +4,10 @@ import { workerData } from 'node:worker_threads'
 import type { BannerDraft } from '../../banner.ts'
 import type { Span } from '../../log/click-log.ts'
 import type { Delta } from '../count-store.ts'
+import type { ImportedCount } from '../import-store.ts'
 import { openForWriting, transaction } from './connection.ts'
 import { isPassing } from './failure.ts'
+import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { countOf, packDeltas, unpackKeyed } from './packed.ts'
 import { serveCalls } from './thread.ts'
@@ -36,6 +38,8 @@ function writerCalls(database: DatabaseSync) {
     commit: committer(database, merger),
     purgeKeys: (call: { before: number; limit: number; instant: number }) =>
       purgeKeys(database, call),
+    importCounts: (call: { counts: readonly ImportedCount[]; instant: number }) =>
+      importCounts(database, merger, call),
     seed: (call: { drafts: readonly BannerDraft[]; instant: number }) => seed(database, call),
     close: (instant: number) => close(database, merger, instant),
   }

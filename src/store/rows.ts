@@ -1,6 +1,6 @@
-import type { Tally } from '../../click.ts'
-import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../minute.ts'
-import type { Resolution } from '../count-store.ts'
+import type { Tally } from '../click.ts'
+import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../minute.ts'
+import type { Resolution } from './count-store.ts'
 
 /** How a tally is stored: a byte instead of a word, in every row and index. */
 const TALLY_CODES = { click: 1 } as const satisfies Record<Tally, number>

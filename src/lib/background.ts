@@ -1,0 +1,35 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Runs a loop until disposal; `fail` is told if it ends by an error. */
+export function background(
+  fail: (cause: unknown) => void,
+  run: (signal: AbortSignal) => Promise<void>,
+): AsyncDisposable {
+  const stop = new AbortController()
+  const running = run(stop.signal).catch(fail)
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await running
+    },
+  }
+}
+
+/** Runs once `ready` has resolved, or not at all if the signal comes first. */
+export async function after(
+  ready: Promise<void>,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { promise: aborted, resolve } = Promise.withResolvers<void>()
+  signal.addEventListener('abort', () => resolve(), { once: true })
+  await Promise.race([ready, aborted])
+  if (!signal.aborted) await run(signal)
+}
+
+/** Waits, but not beyond the signal. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+}

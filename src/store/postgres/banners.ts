@@ -1,0 +1,78 @@
+import { BANNER_STATUSES, type Banner, type BannerDraft, type BannerStatus } from '../../banner.ts'
+import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
+import type { Row, Statement } from './connections.ts'
+
+const COLUMNS = 'id, name, url, status, created_at::float8 as created_at'
+
+export function readBannerChanges(since: number): Statement {
+  return {
+    name: 'banner_changes',
+    text: `
+      select registry.version::float8 as version, coalesce(
+        (select json_agg(json_build_object('id', id, 'status', status) order by id)
+         from banners where version > $1),
+        '[]'
+      ) as banners
+      from registry`,
+    values: [since],
+  }
+}
+
+export function changesOf(row: Row | undefined): BannerChanges {
+  return {
+    version: Number(row?.['version']),
+    banners: row?.['banners'] as BannerChanges['banners'], // made by json_build_object above
+  }
+}
+
+export function findBanner(id: number): Statement {
+  return {
+    name: 'find_banner',
+    text: `select ${COLUMNS} from banners where id = $1`,
+    values: [id],
+  }
+}
+
+export function listBanners({ after, withArchived, limit }: BannerPage): Statement {
+  return {
+    name: 'list_banners',
+    text: `
+      select ${COLUMNS} from banners
+      where id > $1 and ($2 or status <> 'archived') order by id limit $3`,
+    values: [after, withArchived, limit],
+  }
+}
+
+/** Registers all of them if no banner was ever registered; `seeded` says how many were. */
+export function seedBanners(drafts: readonly BannerDraft[], instant: number): Statement {
+  return {
+    text: `
+      with first as (
+        update registry set version = 1 where version = 0 returning version
+      ), added as (
+        insert into banners (id, name, url, status, created_at, version)
+        select id, name, url, status, $2, version
+        from first, json_to_recordset($1) as draft (id integer, name text, url text, status text)
+        returning id
+      )
+      select count(*)::int as seeded from added`,
+    values: [JSON.stringify(drafts), instant],
+  }
+}
+
+export function bannerOf(row: Row): Banner {
+  const { id, name, url, status, created_at } = row
+  return {
+    id: Number(id),
+    name: String(name),
+    url: typeof url === 'string' ? url : null,
+    status: statusOf(status),
+    createdAt: Number(created_at),
+  }
+}
+
+function statusOf(value: unknown): BannerStatus {
+  const status = BANNER_STATUSES.find((known) => known === value)
+  if (status === undefined) throw new Error(`unknown banner status ${String(value)}`)
+  return status
+}

@@ -1,0 +1,132 @@
+import { Pool, type ClientBase, type PoolConfig } from 'pg'
+import { AppError } from '../../errors.ts'
+import { isPassing } from './failure.ts'
+
+/** Where the database is, and as whom. */
+export type PostgresConnection = Readonly<
+  Pick<PoolConfig, 'connectionString' | 'host' | 'port' | 'user' | 'password' | 'database'>
+>
+
+export interface ConnectionsOptions {
+  readonly connection: PostgresConnection
+  /** Shown by pg_stat_activity. */
+  readonly purpose: string
+  readonly connectionsMax: number
+  /** How many queries may wait for a connection. */
+  readonly waitingMax: number
+  readonly queryTimeoutMs: number
+}
+
+export interface Statement {
+  /** Statements with a name are planned once a connection. */
+  readonly name?: string
+  readonly text: string
+  readonly values?: readonly unknown[]
+}
+
+/** Columns by name; the statements cast what they return to JSON, text or double precision. */
+export type Row = Readonly<Record<string, unknown>>
+
+const CONNECT_TIMEOUT_MS = 5_000
+/** The server is the first to give up: it knows why. */
+const CLIENT_MARGIN_MS = 1_000
+
+/**
+ * A pool of connections for one purpose. Every statement is its own transaction, and every query
+ * ends: `query` rejects with `store_unavailable` when its outcome is not known or it may succeed
+ * later, and with another error when the database cannot be trusted.
+ */
+export class Connections implements AsyncDisposable {
+  readonly #pool: Pool
+  readonly #waitingMax: number
+
+  constructor({
+    connection,
+    purpose,
+    connectionsMax,
+    waitingMax,
+    queryTimeoutMs,
+  }: ConnectionsOptions) {
+    this.#waitingMax = waitingMax
+    this.#pool = new Pool({
+      ...connection,
+      max: connectionsMax,
+      application_name: `tallymark ${purpose}`,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: queryTimeoutMs,
+      // A server that hangs keeps no time: then the client gives up, and closes the connection.
+      query_timeout: queryTimeoutMs + CLIENT_MARGIN_MS,
+      idle_in_transaction_session_timeout: queryTimeoutMs,
+      keepAlive: true,
+      // The driver waits for the promise, which its type does not say.
+      onConnect: prepareSession as (client: ClientBase) => void,
+    } satisfies PoolConfig)
+    // An idle connection that breaks is replaced by the next query, which has its own error.
+    this.#pool.on('error', () => {})
+  }
+
+  async query(statement: Statement): Promise<readonly Row[]> {
+    const { rows } = await this.#run(() => this.#pool.query<Row>(queryOf(statement)))
+    return rows
+  }
+
+  /** Several statements in one transaction, all of them or none. */
+  async transaction<T>(work: (query: Query) => Promise<T>): Promise<T> {
+    return this.#run(async () => {
+      const client = await this.#pool.connect()
+      let failure: Error | undefined
+      try {
+        await client.query('begin')
+        const result = await work(
+          async (statement) => (await client.query<Row>(queryOf(statement))).rows,
+        )
+        const { command } = await client.query('commit')
+        // A commit after a failed statement is answered like any other.
+        if (command !== 'COMMIT') throw new Error(`the transaction ended with ${command}`)
+        return result
+      } catch (error) {
+        failure = error instanceof Error ? error : new Error(String(error))
+        throw error
+      } finally {
+        client.release(failure) // with a failure it is closed, which rolls back
+      }
+    })
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#pool.waitingCount >= this.#waitingMax) {
+      throw new AppError(
+        'store_unavailable',
+        'Too many requests wait for the store; see Retry-After.',
+      )
+    }
+    try {
+      return await work()
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      throw new AppError('store_unavailable', 'The store is away; see Retry-After.', {
+        cause: error,
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.end()
+  }
+}
+
+export type Query = (statement: Statement) => Promise<readonly Row[]>
+
+/**
+ * Whatever the database's defaults are, or the URL says: an answer must follow the disk, and each
+ * statement must see what was committed before it.
+ */
+function prepareSession(client: ClientBase): Promise<unknown> {
+  return client.query(
+    "set synchronous_commit = on; set default_transaction_isolation = 'read committed'",
+  )
+}
+
+function queryOf({ name, text, values = [] }: Statement) {
+  return { text, values: [...values], ...(name !== undefined && { name }) }
+}

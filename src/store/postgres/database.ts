@@ -1,0 +1,237 @@
+import type { Banner, BannerDraft } from '../../banner.ts'
+import type { Tally } from '../../click.ts'
+import type { Clock } from '../../clock.ts'
+import { OperatorError } from '../../errors.ts'
+import type { BannerChanges, BannerPage, BannerStore } from '../../registry/banner-store.ts'
+import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
+import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
+import {
+  bannerOf,
+  changesOf,
+  findBanner,
+  listBanners,
+  readBannerChanges,
+  seedBanners,
+} from './banners.ts'
+import { PostgresClock } from './clock.ts'
+import { commitBatch, lastBatchId } from './commit.ts'
+import { Connections, type PostgresConnection, type Row, type Statement } from './connections.ts'
+import { refusalOf } from './failure.ts'
+import { importCounts } from './imports.ts'
+import { Merger } from './merger.ts'
+import { migrate } from './migrate.ts'
+import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
+import { forgetWriters, inspectServer, keepAlive, openSource, purgeKeys } from './upkeep.ts'
+
+const COMMIT_TIMEOUT_MS = 5_000
+const QUERY_TIMEOUT_MS = 10_000
+const READ_CONNECTIONS_MAX = 5
+const READS_WAITING_MAX = 200
+const UPKEEP_CONNECTIONS_MAX = 2
+const KEEP_ALIVE_INTERVAL_MS = 10_000
+/** The first with functions whose body is SQL. */
+const VERSION_MIN = 14
+/** A writer that no process has kept alive for so long is gone. */
+const WRITER_RETENTION_MS = 7 * 86_400_000
+
+export interface PostgresOptions {
+  readonly connection: PostgresConnection
+  /** How the log and messages call the database: no password. */
+  readonly label: string
+  /** For tests: how long one attempt to commit may take. */
+  readonly commitTimeoutMs?: number
+}
+
+/**
+ * The store of any number of processes: one Postgres database, whose clock they share. Commits go
+ * through one connection, reads through a few, the rest through others, so that none waits for
+ * another kind.
+ */
+export class PostgresDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
+  readonly #options: PostgresOptions
+  readonly #clock = new PostgresClock()
+  readonly #commits: Connections
+  readonly #reads: Connections
+  readonly #upkeep: Connections
+  readonly #merger: Merger
+  readonly #sources = new Set<string>()
+  readonly #keepingAlive: NodeJS.Timeout
+  #completeUntil = 0
+
+  constructor(options: PostgresOptions) {
+    this.#options = options
+    const { connection, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options
+    this.#commits = new Connections({
+      connection,
+      purpose: 'commits',
+      connectionsMax: 1,
+      waitingMax: 10,
+      queryTimeoutMs: commitTimeoutMs,
+    })
+    this.#reads = new Connections({
+      connection,
+      purpose: 'reads',
+      connectionsMax: READ_CONNECTIONS_MAX,
+      waitingMax: READS_WAITING_MAX,
+      queryTimeoutMs: QUERY_TIMEOUT_MS,
+    })
+    this.#upkeep = new Connections({
+      connection,
+      purpose: 'upkeep',
+      connectionsMax: UPKEEP_CONNECTIONS_MAX,
+      waitingMax: 10,
+      queryTimeoutMs: QUERY_TIMEOUT_MS,
+    })
+    this.#merger = new Merger(this.#upkeep)
+    this.#keepingAlive = setInterval(
+      () => void this.#keepAlive().catch(() => {}),
+      KEEP_ALIVE_INTERVAL_MS,
+    )
+  }
+
+  get clock(): Clock {
+    return this.#clock
+  }
+
+  /**
+   * Migrates the schema and sets the clock; before it nothing else succeeds. Returns warnings for
+   * the operator. Throws `store_unavailable` if the database can't be reached, and an OperatorError
+   * if it will not do.
+   */
+  async prepare(): Promise<string[]> {
+    try {
+      const warnings = await this.#inspect()
+      await migrate(this.#upkeep)
+      await this.#keepAlive()
+      this.#merger.added() // what processes that are gone have left
+      return warnings
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      throw new OperatorError(`${this.#options.label} ${refusal}.`, { cause: error })
+    }
+  }
+
+  async #inspect(): Promise<string[]> {
+    const [server] = await this.#upkeep.query(inspectServer())
+    const { label } = this.#options
+    if (Number(server?.['version']) < VERSION_MIN * 10_000) {
+      throw new OperatorError(
+        `${label} is Postgres ${String(server?.['version_name'])}; Tallymark needs ${VERSION_MIN} or later.`,
+      )
+    }
+    if (server?.['is_standby'] === true) {
+      throw new OperatorError(
+        `${label} is a standby, which cannot be written to. Name the primary.`,
+      )
+    }
+    if (server?.['fsync'] === 'on') return []
+    return [
+      `${label} runs with fsync = off: a loss of power will lose acknowledged clicks. Set fsync = on.`,
+    ]
+  }
+
+  async #keepAlive(): Promise<void> {
+    const row = await this.#ask(
+      this.#upkeep,
+      keepAlive([...this.#sources], this.#clock.isSet ? this.#clock.now() : 0),
+    )
+    this.#clock.holdAt(Number(row?.['latest'] ?? 0))
+    await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS))
+  }
+
+  async open(source: string, from: bigint): Promise<bigint> {
+    const [row] = await this.#upkeep.query(openSource(source, from, this.#clock.now()))
+    this.#sources.add(source)
+    return BigInt(String(row?.['next']))
+  }
+
+  async commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
+    await this.#merger.makeRoom()
+    const { span } = aggregate
+    const commit = await this.#ask(this.#commits, commitBatch(aggregate, this.#clock.now()))
+    let isCounted = commit?.['is_moved'] === true
+    if (!isCounted) {
+      const last = await this.#ask(this.#commits, lastBatchId(span.source))
+      isCounted = last?.['batch_id'] === span.batchId
+    }
+    this.#merger.added()
+    return isCounted ? 'counted' : 'superseded'
+  }
+
+  async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
+    const { row, completeUntil } = await this.#read(readSeries(bannerId, tally, slices))
+    return { rows: seriesOf(row), completeUntil }
+  }
+
+  async totals(tally: Tally, slices: readonly Slice[]) {
+    const { row, completeUntil } = await this.#read(readTotals(tally, slices))
+    return { rows: totalsOf(row), completeUntil }
+  }
+
+  async recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
+    return recentOf(await this.#ask(this.#reads, readRecent(tally, since)))
+  }
+
+  async purgeKeys(before: number, limit: number): Promise<number> {
+    const [row] = await this.#upkeep.query(purgeKeys(before, limit))
+    return Number(row?.['purged'])
+  }
+
+  async importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {
+    const outcome = await importCounts(this.#upkeep, counts, this.#clock.now())
+    this.#merger.added()
+    return outcome
+  }
+
+  async changesSince(version: number): Promise<BannerChanges> {
+    const [row] = await this.#reads.query(readBannerChanges(version))
+    return changesOf(row)
+  }
+
+  async find(id: number): Promise<Banner | undefined> {
+    const [row] = await this.#reads.query(findBanner(id))
+    return row && bannerOf(row)
+  }
+
+  async list(page: BannerPage): Promise<readonly Banner[]> {
+    return (await this.#reads.query(listBanners(page))).map(bannerOf)
+  }
+
+  async seed(drafts: readonly BannerDraft[]): Promise<number> {
+    const [row] = await this.#upkeep.query(seedBanners(drafts, this.#clock.now()))
+    return Number(row?.['seeded'])
+  }
+
+  /** Every answer with an `instant` corrects the clock. */
+  async #ask(connections: Connections, statement: Statement): Promise<Row | undefined> {
+    const sentAt = performance.now()
+    const [row] = await connections.query(statement)
+    if (row !== undefined) this.#clock.observe(Number(row['instant']), sentAt)
+    return row
+  }
+
+  /**
+   * The instant was read before the answer's snapshot was taken, so what was acknowledged before it
+   * had been committed before the snapshot. Where the database's clock went back it is held, as the
+   * clock of clicks is: at what had been answered when this read began, for its snapshot has that.
+   */
+  async #read(
+    statement: Statement,
+  ): Promise<{ readonly row: Row | undefined; readonly completeUntil: number }> {
+    const answeredBefore = this.#completeUntil
+    const row = await this.#ask(this.#reads, statement)
+    const completeUntil = Math.max(answeredBefore, Number(row?.['instant']))
+    this.#completeUntil = Math.max(this.#completeUntil, completeUntil)
+    return { row, completeUntil }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#keepingAlive)
+    await using closing = new AsyncDisposableStack()
+    closing.use(this.#commits)
+    closing.use(this.#reads)
+    closing.use(this.#upkeep)
+    closing.use(this.#merger)
+  }
+}

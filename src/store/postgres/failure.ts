@@ -1,0 +1,46 @@
+import { AppError, OperatorError } from '../../errors.ts'
+
+// Classes of SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html
+const UNTRUSTWORTHY: Readonly<Record<string, string>> = {
+  '0A': 'feature not supported',
+  '22': 'data exception',
+  '23': 'integrity constraint violation',
+  '2F': 'SQL routine exception',
+  '42': 'syntax error, missing table or missing right',
+  P0: 'PL/pgSQL error',
+  XX: 'internal error, or damaged data',
+}
+
+/** What an operator has to mend, by SQLSTATE. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  '28000': 'refuses the user',
+  '28P01': 'refuses the password',
+  '3D000': 'has no such database',
+  '42501': 'does not give the rights',
+}
+
+/**
+ * The same statement may succeed later: the server is away, stopping, full, or took too long; or its
+ * answer was lost. Everything else is a mistake of ours or a damaged database, and ends the process.
+ */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof AppError || error instanceof OperatorError) return false
+  const state = sqlState(error)
+  if (state !== undefined) return !(state.slice(0, 2) in UNTRUSTWORTHY)
+  // Sockets and the driver throw plain errors, such as "Query read timeout"; mistakes have other names.
+  return error instanceof Error && ['Error', 'AggregateError'].includes(error.name)
+}
+
+/** What the server refuses for good at the start, as a sentence; undefined for other errors. */
+export function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const cause = error instanceof AppError ? error.cause : error
+  const refusal = REFUSALS[sqlState(cause) ?? '']
+  return refusal && `${refusal} (${cause instanceof Error ? cause.message : ''})`
+}
+
+/** The SQLSTATE of an error of the server, undefined for one of the connection. */
+function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || !('severity' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,82 @@
+import type { Statement } from './connections.ts'
+
+/** Registers a source once; returns `next`, where its next batch begins. */
+export function openSource(source: string, from: bigint, instant: number): Statement {
+  return {
+    text: `
+      with opened as (
+        insert into positions (source, next, instant) values ($1, $2, $3)
+        on conflict do nothing
+        returning source, next
+      ), merging as (
+        insert into merges (source, next) select source, next from opened
+      )
+      select next::text as next from opened
+      union all
+      select next::text from positions where source = $1`,
+    values: [source, String(from), instant],
+  }
+}
+
+/**
+ * Keeps the sources of a process from being forgotten, and stores its clock: one that starts later
+ * must not be behind it. Returns `latest`, the last instant that any process has stored.
+ */
+export function keepAlive(sources: readonly string[], instant: number | undefined): Statement {
+  return {
+    name: 'keep_alive',
+    text: `
+      with alive as (
+        update positions set instant = greatest(instant, $2) where source = any($1::text[])
+      )
+      select shared_instant()::float8 as instant,
+        (select max(instant)::float8 from positions) as latest`,
+    values: [sources, instant],
+  }
+}
+
+/** Forgets writers that were last seen before `before`, unless a batch of theirs is not merged. */
+export function forgetWriters(before: number): Statement {
+  return {
+    name: 'forget_writers',
+    text: `
+      delete from positions
+      where source like 'writer:%' and instant < $1 and not exists (
+        select from merges
+        join unmerged on unmerged.source = merges.source and unmerged.position >= merges.next
+        where merges.source = positions.source
+      )`,
+    values: [before],
+  }
+}
+
+/** Forgets up to `limit` keys that were counted before `before`; returns how many as `purged`. */
+export function purgeKeys(before: number, limit: number): Statement {
+  return {
+    name: 'purge_keys',
+    // Another process may be at the same keys: it has its own.
+    text: `
+      with old as (
+        select banner_id, hash from keys where counted_at < $1
+        order by counted_at limit $2
+        for update skip locked
+      ), purged as (
+        delete from keys using old
+        where keys.banner_id = old.banner_id and keys.hash = old.hash
+        returning 1
+      )
+      select count(*)::int as purged from purged`,
+    values: [before, limit],
+  }
+}
+
+/** What the service needs to know of the server: `version`, `is_standby`, `fsync`. */
+export function inspectServer(): Statement {
+  return {
+    text: `
+      select current_setting('server_version_num')::int as version,
+        current_setting('server_version') as version_name,
+        pg_is_in_recovery() as is_standby,
+        current_setting('fsync') as fsync`,
+  }
+}

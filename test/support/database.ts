@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from 'pg'
+
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string
+}
+
+/** An empty database of its own on the tests' server, dropped with the test. */
+export async function createDatabase(server = serverUrl()): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await runSql(server, `create database ${name}`)
+  const url = new URL(server)
+  url.pathname = name
+  return {
+    url: url.href,
+    async [Symbol.asyncDispose]() {
+      await runSql(server, `drop database ${name} with (force)`)
+    },
+  }
+}
+
+export type SqlRow = Record<string, unknown>
+
+/** Runs statements on a connection of their own; returns the rows of a single one. */
+export async function runSql(
+  url: string,
+  text: string,
+  values?: readonly unknown[],
+): Promise<SqlRow[]> {
+  const client = new Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<SqlRow>(text, values && [...values])
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+function serverUrl(): string {
+  const url = process.env['TEST_PG_URL']
+  if (url !== undefined && url !== '') return url
+  throw new Error('No Postgres to test with: run the tests by "npm run test:only -- FILE".')
+}

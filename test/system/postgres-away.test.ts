@@ -1,0 +1,147 @@
+// The real process on a Postgres that is not there yet, hangs, or is away at the stop.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { emptyResult, runLoad } from '../support/load.ts'
+import { startPostgres, type PostgresServer } from '../support/postgres.ts'
+import { runProgram, startService, temporaryFolder, totalOf } from '../support/service.ts'
+
+let postgres: PostgresServer
+let database: TestDatabase
+before(async () => {
+  postgres = await startPostgres({ isDurable: true })
+  database = await createDatabase(postgres.url)
+})
+after(async () => {
+  await postgres[Symbol.asyncDispose]()
+})
+
+async function statusOf(url: string, method = 'GET'): Promise<number> {
+  const answer = await fetch(url, { method })
+  await answer.arrayBuffer()
+  return answer.status
+}
+
+async function untilStatus(url: string, status: number): Promise<void> {
+  const deadline = performance.now() + 60_000
+  while ((await statusOf(url)) !== status) {
+    assert.ok(performance.now() < deadline, `${url} never answers ${status}`)
+    await pause(50)
+  }
+}
+
+async function problemOf(url: string, method = 'GET') {
+  const answer = await fetch(url, { method })
+  const { code } = (await answer.json()) as { code: string } // a problem
+  return [answer.status, code, answer.headers.get('retry-after')]
+}
+
+test('I11: started while Postgres is away, it says so, and counts as soon as it is there', async () => {
+  await postgres.kill()
+  await using service = await startService({ DATABASE_URL: database.url })
+  const { origin } = service
+  const away = [503, 'store_unavailable', '1']
+  assert.deepEqual(await problemOf(`${origin}/counter/7`, 'POST'), away)
+  assert.deepEqual(await problemOf(`${origin}/stats/7`), away)
+  assert.deepEqual(await problemOf(`${origin}/stats`), away)
+  assert.deepEqual(await problemOf(`${origin}/banners`), away)
+  assert.deepEqual(await problemOf(`${origin}/live`), away)
+  assert.deepEqual(await problemOf(`${origin}/readyz`), [503, 'not_ready', '1'])
+  assert.equal(await statusOf(`${origin}/healthz`), 200)
+  await postgres.start()
+  await untilStatus(`${origin}/readyz`, 200)
+  assert.equal(await statusOf(`${origin}/counter/7`, 'POST'), 200)
+  assert.equal(await totalOf(origin), 1)
+  assert.equal(await service.stop(), 0)
+  const lines = service.output().trim().split('\n')
+  assert.match(lines[0] ?? '', /WARN {2}The store is away, trying again: connect ECONNREFUSED/)
+  assert.match(service.output(), /INFO {2}The store is there; counting/)
+  assert.ok(lines.length <= 5, service.output())
+})
+
+test('stopped while Postgres was never there, it stops at once', async () => {
+  await postgres.kill()
+  await using service = await startService({ DATABASE_URL: database.url })
+  assert.equal(await service.stop(), 0, service.output())
+  await postgres.start()
+})
+
+test('a database that does not exist is an error, with a sentence', async () => {
+  using folder = temporaryFolder()
+  const url = new URL(database.url)
+  url.pathname = 'nowhere'
+  const { exitCode, output } = await runProgram(folder.path, [], {
+    DATABASE_URL: url.href,
+    PORT: '0',
+  })
+  assert.equal(exitCode, 1)
+  assert.match(
+    output,
+    /^tallymark: Postgres at 127\.0\.0\.1:\d+\/nowhere has no such database \(.*\)\.\n$/,
+  )
+})
+
+test('I4: a Postgres that hangs costs 503s and bounded memory, and counting resumes by itself', async () => {
+  await using own = await createDatabase(postgres.url)
+  await using service = await startService({
+    DATABASE_URL: own.url,
+    ACK_TIMEOUT_MS: '500',
+    WAITING_MAX: '20',
+  })
+  const { origin } = service
+  assert.equal(await statusOf(`${origin}/counter/1`, 'POST'), 200)
+  postgres.freeze()
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, (_, index) =>
+      problemOf(`${origin}/counter/${1 + (index % 9)}`, 'POST'),
+    ),
+  )
+  const refusedWith = (code: string) => answers.filter((each) => each[1] === code).length
+  assert.ok(refusedWith('overloaded') >= 40)
+  assert.equal(refusedWith('overloaded') + refusedWith('store_unavailable'), 60)
+  await untilStatus(`${origin}/readyz`, 503)
+  postgres.thaw()
+  await untilStatus(`${origin}/readyz`, 200)
+  assert.equal(await statusOf(`${origin}/counter/1`, 'POST'), 200)
+  const counted = await totalOf(origin)
+  assert.ok(counted >= 2 && counted <= 2 + refusedWith('store_unavailable'), `counted ${counted}`)
+  assert.equal(await service.stop(), 0, service.output())
+})
+
+test('what cannot be stored before the stop is over is said, with exit code 1', async () => {
+  await using own = await createDatabase(postgres.url)
+  await using service = await startService({
+    DATABASE_URL: own.url,
+    ACK_TIMEOUT_MS: '500',
+    SHUTDOWN_TIMEOUT_MS: '2000',
+  })
+  postgres.freeze()
+  assert.deepEqual(await problemOf(`${service.origin}/counter/1`, 'POST'), [
+    503,
+    'store_unavailable',
+    '1',
+  ])
+  assert.equal(await service.stop(), 1)
+  assert.match(service.output(), /Gave up stopping after 2000 ms: 1 click/)
+  postgres.thaw()
+})
+
+test('I1: SIGTERM under load on Postgres: everything accepted is answered, and counted', async () => {
+  await using own = await createDatabase(postgres.url)
+  const service = await startService({ DATABASE_URL: own.url })
+  const result = emptyResult()
+  const loading = runLoad({
+    origin: service.origin,
+    connections: 32,
+    result,
+    next: () => (service.child.exitCode === null ? { path: '/counter/7' } : undefined),
+  })
+  await pause(500)
+  assert.equal(await service.stop('SIGTERM'), 0, service.output())
+  await loading
+  await using again = await startService({ DATABASE_URL: own.url })
+  assert.ok(result.acknowledged > 100)
+  assert.deepEqual([...result.refused], [])
+  assert.equal(await totalOf(again.origin), result.acknowledged)
+})
