@@ -2,6 +2,7 @@
 // The executable: arguments to a command, its result to an exit code.
 import { readFileSync } from 'node:fs'
 import { HELP } from './cli/help.ts'
+import { importOriginal } from './cli/import.ts'
 import { serve } from './cli/serve.ts'
 import { OperatorError } from './errors.ts'
 
@@ -11,6 +12,10 @@ process.exit(await run(process.argv.slice(2)))
 
 async function run(args: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = args
+  if (command === 'import') {
+    if (rest.join(' ') !== '--original') return refuse('import needs --original, and nothing else')
+    return importOriginal().catch(report)
+  }
   if (rest.length > 0) return refuse(`${command} takes no arguments`)
   switch (command) {
     case 'serve':

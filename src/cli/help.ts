@@ -4,6 +4,7 @@ export const HELP = `Tallymark counts clicks, each acknowledged one exactly once
 Usage: tallymark [command]
 
   serve      count clicks and answer questions about them (default)
+  import     --original: take over the counts of the original service (docs/migration.md)
   help       show this
   version    show the version
 
