@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { METHODS, type IncomingMessage, type Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AppError, OperatorError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -14,6 +14,7 @@ const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const KEEP_ALIVE_TIMEOUT_MS = 72_000 // longer than the usual 60 s of a proxy in front
 const CONNECTIONS_CHECK_MS = 1_000
+const SILENT_GRACE_MS = 100
 
 export interface ServerOptions {
   readonly host: string
@@ -48,10 +49,11 @@ export async function listen(options: ServerOptions): Promise<Server> {
   } catch (cause) {
     throw listenProblem(options, cause)
   }
+  const silent = silentConnections(app.server)
   const { port } = app.server.address() as AddressInfo // it listens on TCP
   return {
     origin: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
-    [Symbol.asyncDispose]: () => drain(app, options.drainTimeoutMs),
+    [Symbol.asyncDispose]: () => drain(app, silent, options.drainTimeoutMs),
   }
 }
 
@@ -183,9 +185,30 @@ function listenProblem({ host, port }: ServerOptions, cause: unknown): OperatorE
   }
 }
 
-async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
+async function drain(
+  app: FastifyInstance,
+  silent: ReadonlySet<Socket>,
+  timeoutMs: number,
+): Promise<void> {
+  // Browsers connect in advance. Node would wait for such a connection's first request, which may
+  // be on its way, or never come.
+  const hangUp = setTimeout(() => {
+    for (const socket of silent) socket.destroy()
+  }, SILENT_GRACE_MS)
   // A reader that never reads, a sender that never ends: cut, they hold no acknowledged click back.
   const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
+  clearTimeout(hangUp)
   clearTimeout(cut)
+}
+
+/** The connections on which no request has arrived yet, kept up to date. */
+function silentConnections(server: HttpServer): ReadonlySet<Socket> {
+  const silent = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket))
+  return silent
 }
