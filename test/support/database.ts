@@ -37,6 +37,19 @@ export async function runSql(
   }
 }
 
+/** The sums of the three tables of counts, which always agree. */
+export async function mergedSums(url: string): Promise<number[]> {
+  const rows = await runSql(
+    url,
+    `select coalesce(sum(count), 0)::int as sum from minute_counts, unnest(counts) as count
+     union all
+     select coalesce(sum(count), 0)::int from quarter_counts, unnest(counts) as count
+     union all
+     select coalesce(sum(count), 0)::int from day_counts`,
+  )
+  return rows.map(({ sum }) => Number(sum))
+}
+
 function serverUrl(): string {
   const url = process.env['TEST_PG_URL']
   if (url !== undefined && url !== '') return url

@@ -11,20 +11,28 @@ const TABLES = [
   ['day_counts', 'day', 1_440],
 ] as const
 
-/** Counts of the past, written where the service would have written them. `minute` is RFC 3339. */
+/** Counts of the past, in the tables where the service merges them. `minute` is RFC 3339. */
 export async function insertPast(
   app: Pick<TestApp, 'store'>,
   counts: readonly PastCount[],
 ): Promise<void> {
-  const statements = TABLES.flatMap(([table, column, minutes]) =>
-    counts.map(([bannerId, minute, count]) => {
-      const slot = Math.floor(Date.parse(minute) / 60_000 / minutes)
-      return `insert into ${table} (banner_id, tally, ${column}, count)
-        values (${bannerId}, 1, ${slot}, ${count})
-        on conflict (banner_id, tally, ${column})
-        do update set count = ${table}.count + excluded.count`
-    }),
+  const deltas = counts.map(
+    ([bannerId, minute, count]) => [bannerId, Date.parse(minute) / 60_000, count] as const,
   )
+  const statements =
+    app.store.kind === 'sqlite'
+      ? TABLES.flatMap(([table, column, minutes]) =>
+          deltas.map(
+            ([bannerId, minute, count]) =>
+              `insert into ${table} (banner_id, tally, ${column}, count)
+               values (${bannerId}, 1, ${Math.floor(minute / minutes)}, ${count})
+               on conflict do update set count = count + excluded.count`,
+          ),
+        )
+      : deltas.map(
+          ([bannerId, minute, count]) =>
+            `select add_minute(${minute}, '{${bannerId}}', '{1}', '{${count}}')`,
+        )
   await runInStore(app, statements.join(';\n'))
 }
 

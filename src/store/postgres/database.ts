@@ -161,7 +161,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
 
   async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
     const { row, completeUntil } = await this.#read(readSeries(bannerId, tally, slices))
-    return { rows: seriesOf(row), completeUntil }
+    return { rows: seriesOf(row, slices), completeUntil }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {

@@ -4,10 +4,11 @@ import { workerData } from 'node:worker_threads'
 import { BANNER_STATUSES, type Banner, type BannerStatus } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
-import { floorTo, MINUTE_MS } from '../../minute.ts'
+import { MINUTE_MS } from '../../minute.ts'
 import type { BannerTotal, Delta, RecentCount, Series, Slice } from '../count-store.ts'
 import { openForReading, transaction } from './connection.ts'
 import { blobOf, unpackDeltas } from './packed.ts'
+import { addLatest } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
 import { serveCalls } from './thread.ts'
 
@@ -44,46 +45,36 @@ function series(
   call: { bannerId: number; tally: Tally; slices: readonly Slice[] },
 ): Series {
   const at: number[] = []
-  const counts: number[] = []
-  snapshot(database, () => {
-    const unmerged = unmergedOf(database, call)
-    for (const slice of call.slices) {
-      const merged = mergedSeries(database, call, slice)
-      for (const [slot, count] of addUp(merged, countsBySlot(unmerged, slice))) {
-        at.push(slot)
-        counts.push(count)
-      }
-    }
+  const count: number[] = []
+  const latest = snapshot(database, () => {
+    for (const slice of call.slices) readMerged(database, call, slice, { at, count })
+    return unmergedOf(database, call)
   })
-  return { at: Float64Array.from(at), count: Float64Array.from(counts) }
+  const merged = { at: Float64Array.from(at), count: Float64Array.from(count) }
+  return addLatest(merged, latest, call.slices)
 }
 
-/** Slots' counts in time order, each slot at most once. */
-type Points = Iterable<readonly [at: number, count: number]>
-
-function* addUp(merged: Points, latest: ReadonlyMap<number, number>): Points {
-  const waiting = [...latest].toSorted(([a], [b]) => b - a) // the earliest at the end
-  for (const [at, count] of merged) {
-    while ((waiting.at(-1)?.[0] ?? Infinity) < at) yield* waiting.splice(-1)
-    const isBoth = waiting.at(-1)?.[0] === at
-    yield [at, count + (isBoth ? (waiting.pop()?.[1] ?? 0) : 0)]
-  }
-  yield* waiting.toReversed()
-}
-
-function* mergedSeries(
+/** Appends a slice's rows. As JSON: a row as an object took 7 times as long. */
+function readMerged(
   database: DatabaseSync,
   { bannerId, tally }: { bannerId: number; tally: Tally },
   { resolution, from, to }: Slice,
-): Points {
+  rows: { readonly at: number[]; readonly count: number[] },
+): void {
   const { table, column, unitMs } = TABLES[resolution]
-  const rows = database
+  const row = database
     .prepare(
-      `select ${column} as slot, count from ${table}
-       where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column}`,
+      `select json_group_array(slot) as slots, json_group_array(count) as counts from (
+         select ${column} as slot, count from ${table}
+         where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column})`,
     )
-    .iterate(bannerId, codeOf(tally), from / unitMs, to / unitMs)
-  for (const row of rows) yield [Number(row['slot']) * unitMs, Number(row['count'])]
+    .get(bannerId, codeOf(tally), from / unitMs, to / unitMs)
+  for (const slot of numbersOf(row?.['slots'])) rows.at.push(slot * unitMs)
+  for (const count of numbersOf(row?.['counts'])) rows.count.push(count)
+}
+
+function numbersOf(json: SQLOutputValue | undefined): number[] {
+  return JSON.parse(String(json)) as number[] // made by json_group_array of an integer column
 }
 
 /** The deltas of the latest batches, of one tally and of one banner or all. */
@@ -103,17 +94,6 @@ function unmergedOf(
 
 function isIn({ from, to }: Slice, { minute }: Delta): boolean {
   return from <= minute && minute < to
-}
-
-function countsBySlot(deltas: readonly Delta[], slice: Slice): Map<number, number> {
-  const { unitMs } = TABLES[slice.resolution]
-  const counts = new Map<number, number>()
-  for (const delta of deltas) {
-    if (!isIn(slice, delta)) continue
-    const at = floorTo(delta.minute, unitMs)
-    counts.set(at, (counts.get(at) ?? 0) + delta.count)
-  }
-  return counts
 }
 
 function totals(
