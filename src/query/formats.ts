@@ -29,7 +29,10 @@ export interface Answer {
   /** The member of the JSON object that holds the rows. */
   readonly rowsAs: 'counts' | 'banners'
   readonly columns: readonly string[]
-  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** Made while they are written: 100,000 of them are too many at once. */
+  readonly rows: Iterable<Readonly<Record<string, unknown>>>
+  /** They are not more than these. */
+  readonly rowsMax: number
   readonly completeness: { readonly completeUntil: string; readonly partial: boolean }
   readonly total: number
 }
@@ -53,7 +56,7 @@ export function sendAnswer(reply: FastifyReply, format: Format, answer: Answer):
       'tallymark-complete-until': completeUntil,
       'tallymark-partial': String(partial),
     })
-    .send(answer.rows.length > ROWS_AT_ONCE ? Readable.from(chunks) : [...chunks].join(''))
+    .send(answer.rowsMax > ROWS_AT_ONCE ? Readable.from(chunks) : [...chunks].join(''))
 }
 
 const WRITERS: Readonly<Record<Format, (answer: Answer) => Iterable<string>>> = {
@@ -91,6 +94,13 @@ function* ndjson({ rows }: Answer): Generator<string> {
   }
 }
 
-function* chunksOf<T>(rows: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) yield rows.slice(at, at + ROWS_AT_ONCE)
+function* chunksOf<T>(rows: Iterable<T>): Generator<readonly T[]> {
+  let chunk: T[] = []
+  for (const row of rows) {
+    chunk.push(row)
+    if (chunk.length < ROWS_AT_ONCE) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
 }

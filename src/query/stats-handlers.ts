@@ -8,7 +8,7 @@ import type { CountStore, Series } from '../store/count-store.ts'
 import { acceptedFormat, sendAnswer } from './formats.ts'
 import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
 import { parseSeriesQuery, parseTotalsQuery, type Range, type SeriesQuery } from './stats-query.ts'
-import { formatStep } from './steps.ts'
+import { stepFormatter } from './steps.ts'
 import type { Zone } from './zone.ts'
 
 export interface StatsParts {
@@ -50,6 +50,7 @@ export function getTotals(parts: StatsParts) {
       rows: rows
         .slice(0, range.top)
         .map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
+      rowsMax: rows.length,
       completeness: completeness(parts, range, completeUntil),
     })
   }
@@ -79,24 +80,23 @@ async function sendSeries(
     rowsAs: 'counts',
     columns: ['timestamp', 'bannerID', 'count'],
     rows: countsOf(bannerId, query, rows),
+    rowsMax: query.fill === 'none' ? rows.at.length : query.starts.length,
     completeness: completeness(parts, query, completeUntil),
   })
 }
 
 /** The range that was read, in the words of its zone. */
 function endsOf({ from, to, tz, zone }: Range & { readonly tz: string; readonly zone: Zone }) {
-  const format = (at: number): string => formatStep(zone, tz === 'UTC', at)
+  const format = stepFormatter(zone, tz === 'UTC')
   return { tsFrom: format(from), tsTo: format(to) }
 }
 
-function countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, rows: Series) {
-  const counts: { timestamp: string; bannerID: number; count: number }[] = []
+function* countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, rows: Series) {
+  const format = stepFormatter(zone, tz === 'UTC')
   for (const [step, count] of countsOfSteps(starts, rows).entries()) {
     if (count === 0 && fill === 'none') continue
-    const timestamp = formatStep(zone, tz === 'UTC', starts[step] ?? 0)
-    counts.push({ timestamp, bannerID: bannerId, count })
+    yield { timestamp: format(starts[step] ?? 0), bannerID: bannerId, count }
   }
-  return counts
 }
 
 function completeness({ ackTimeoutMs }: StatsParts, { to }: Range, completeUntil: number) {

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { Temporal } from 'temporal-polyfill'
 import { DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
 import { countsOfSteps, slicesOfSteps } from '../../src/query/series.ts'
-import { formatStep, STEPS, stepStarts, type Step } from '../../src/query/steps.ts'
+import { stepFormatter, STEPS, stepStarts, type Step } from '../../src/query/steps.ts'
 import { zoneName, zoneOf } from '../../src/query/zone.ts'
 import { runs } from '../support/properties.ts'
 
@@ -30,7 +30,7 @@ const ZONES = [
 function startsIn(tz: string, step: Step, from: string, to: string): string[] {
   const range = { from: Date.parse(from), to: Date.parse(to) }
   const zone = zoneOf(tz, range)
-  return stepStarts(step, zone, range).map((at) => formatStep(zone, tz === 'UTC', at))
+  return stepStarts(step, zone, range).map(stepFormatter(zone, tz === 'UTC'))
 }
 
 test('days of 23, 25 and other numbers of hours', () => {
@@ -61,7 +61,8 @@ test('days of 23, 25 and other numbers of hours', () => {
     const zone = zoneOf(tz, { from: at, to: at + 1 })
     const [start = 0, end = 0] = stepStarts('day', zone, { from: at, to: at + 1 })
     assert.equal((end - start) / HOUR_MS, hours, `${tz} ${date}`)
-    assert.ok(formatStep(zone, false, start).startsWith(date), formatStep(zone, false, start))
+    const written = stepFormatter(zone, false)(start)
+    assert.ok(written.startsWith(date), written)
   }
 })
 
