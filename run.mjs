@@ -12,11 +12,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
 
 const NODE_MIN = [24, 12] // the first with stable type stripping
-// A request lives for a millisecond: a small young generation collects as much as a large one, and
-// an old one of 20 MB need not grow to 70 before it is looked at (docs/decisions/0005).
-const SERVICE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=30']
 const PREPARE_TIMEOUT_MS = 10 * 60_000
 
 const root = dirname(fileURLToPath(import.meta.url))
@@ -28,7 +26,18 @@ await prepare(join(modules, '.installed'), lockedPackages, installLocked)
 const node = suitableNode()
 const isBuilt = program.startsWith('dist/')
 if (isBuilt) await prepare(join(dist, '.built'), sources, () => build(node))
-become(node, [...(isBuilt ? SERVICE_FLAGS : []), program, ...rest])
+become(node, [...(isBuilt ? memoryFlags() : []), program, ...rest])
+
+/**
+ * The embedded store's threads take memory of their own, so the young generation is kept small; on
+ * Postgres there is room for one that is collected less often. And an old generation of 20 MB need
+ * not grow to 70 before it is looked at (docs/decisions/0005).
+ */
+function memoryFlags() {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
+  const isPostgres = [process.env, file].some((each) => each.DATABASE_URL || each.POSTGRES_HOST)
+  return [`--max-semi-space-size=${isPostgres ? 16 : 4}`, '--heap-growing-percent=30']
+}
 
 /** What the installed packages must match: the lock file and the platform they were chosen for. */
 function lockedPackages() {

@@ -11,7 +11,7 @@ const KEY_HASH_BYTES = 16
  * order of clicks is irrelevant. Clicks with a key are passed on: only the store knows which are new.
  */
 export function aggregate({ span, clicks }: Pick<Batch, 'span' | 'clicks'>): Aggregate {
-  const counts = new Map<string, Delta & { count: number }>()
+  const groups: Group[] = []
   const keyed: KeyedClick[] = []
   for (const { bannerId, tally, at, key } of clicks) {
     const minute = floorTo(at, MINUTE_MS)
@@ -19,12 +19,29 @@ export function aggregate({ span, clicks }: Pick<Batch, 'span' | 'clicks'>): Agg
       keyed.push({ bannerId, tally, minute, keyHash: keyHash(bannerId, tally, key) })
       continue
     }
-    const slot = `${bannerId} ${tally} ${minute}`
-    const delta = counts.get(slot)
-    if (delta === undefined) counts.set(slot, { bannerId, tally, minute, count: 1 })
-    else delta.count += 1
+    const { counts } = groupOf(groups, tally, minute)
+    counts.set(bannerId, (counts.get(bannerId) ?? 0) + 1)
   }
-  return { span, deltas: [...counts.values()].toSorted(bySlot), keyed: keyed.toSorted(bySlot) }
+  const deltas = groups.flatMap(({ tally, minute, counts }) =>
+    Array.from(counts, ([bannerId, count]): Delta => ({ bannerId, tally, minute, count })),
+  )
+  return { span, deltas: deltas.toSorted(bySlot), keyed: keyed.toSorted(bySlot) }
+}
+
+/** The clicks of one tally and minute. A batch has one or two; one map with keys of three parts took 6 times as long. */
+interface Group {
+  readonly tally: Tally
+  readonly minute: number
+  /** By banner id. */
+  readonly counts: Map<number, number>
+}
+
+function groupOf(groups: Group[], tally: Tally, minute: number): Group {
+  const known = groups.find((group) => group.minute === minute && group.tally === tally)
+  if (known !== undefined) return known
+  const group = { tally, minute, counts: new Map<number, number>() }
+  groups.push(group)
+  return group
 }
 
 /**
