@@ -1,11 +1,12 @@
-// `npm run bench`: Tallymark beside a bare Fastify route, in turn, in one run; then memory over
-// millions of clicks; then the start. Writes docs/benchmarks.md. A ratio of two things measured in one run says
-// more than a figure of either: machines differ, and are busy.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+// `npm run bench`: Tallymark beside a bare Fastify route, in turn, in one run, and memory over millions
+// of clicks, first with the embedded store, then on Postgres; at last the start.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { format } from 'prettier'
+import { createDatabase } from '../test/support/database.ts'
+import { startPostgres } from '../test/support/postgres.ts'
 import { load } from './load.ts'
+import { median, quantile, say, writeSection } from './report.ts'
 import { startServer, type Server } from './server.ts'
 import { startMs } from './start.ts'
 
@@ -18,6 +19,7 @@ const MEMORY_SAMPLES = 10
 const MIB = 1024 * 1024
 const STARTS = 10
 const [BARE_PORT, SERVICE_PORT, START_PORT] = [18_470, 18_471, 18_472]
+const COMMAND = 'npm run bench'
 
 interface Round {
   readonly perSecond: number
@@ -26,29 +28,54 @@ interface Round {
   readonly p99: number
 }
 
+interface Pair {
+  readonly bare: Round
+  readonly service: Round
+}
+
+interface Measured {
+  readonly pairs: readonly Pair[]
+  /** Resident memory in MiB after each tenth of the clicks. */
+  readonly rss: readonly number[]
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'tallymark-bench-'))
 try {
   await using bare = await startServer(BARE_PORT, ['bench/bare.ts', String(BARE_PORT)], {})
-  await using service = await startServer(SERVICE_PORT, ['run.mjs', 'dist/main.js'], {
-    PORT: String(SERVICE_PORT),
-    DATA_DIR: folder,
-  })
-  const text = page(await compare(bare, service), await memory(service), await starts())
-  const options = { parser: 'markdown', printWidth: 100 } as const
-  writeFileSync('docs/benchmarks.md', await format(text, options))
+  const embedded = await measure(bare, { DATA_DIR: folder })
+  const onPostgres = await measureOnPostgres(bare)
+  await writeComparison(embedded.pairs, onPostgres.pairs)
+  await writeMemory(embedded.rss, onPostgres.rss)
+  await writeStarts(await starts())
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function compare(bare: Server, service: Server): Promise<{ bare: Round; service: Round }[]> {
+/** After the embedded store, so that no Postgres writes to the disk meanwhile. */
+async function measureOnPostgres(bare: Server): Promise<Measured> {
+  await using postgres = await startPostgres({ isDurable: true })
+  await using database = await createDatabase(postgres.url)
+  return await measure(bare, { DATABASE_URL: database.url })
+}
+
+async function measure(bare: Server, settings: Record<string, string>): Promise<Measured> {
+  await using service = await startServer(SERVICE_PORT, ['run.mjs', 'dist/main.js'], {
+    ...settings,
+    PORT: String(SERVICE_PORT),
+    LOG_LEVEL: 'warn',
+  })
+  return { pairs: await compare(bare, service), rss: await memory(service) }
+}
+
+async function compare(bare: Server, service: Server): Promise<Pair[]> {
   await round(bare, WARM_UP_MS)
   await round(service, WARM_UP_MS)
-  const rounds: { bare: Round; service: Round }[] = []
+  const pairs: Pair[] = []
   for (let index = 0; index < ROUNDS; index += 1) {
-    rounds.push({ bare: await round(bare, ROUND_MS), service: await round(service, ROUND_MS) })
-    say(`round ${index + 1}`, rounds.at(-1))
+    pairs.push({ bare: await round(bare, ROUND_MS), service: await round(service, ROUND_MS) })
+    say(`round ${index + 1}`, pairs.at(-1))
   }
-  return rounds
+  return pairs
 }
 
 async function round(server: Server, durationMs: number): Promise<Round> {
@@ -63,12 +90,11 @@ async function round(server: Server, durationMs: number): Promise<Round> {
   return {
     perSecond: requests / seconds,
     cpuMicroseconds: ((server.cpuSeconds() - cpuBefore) / requests) * 1e6,
-    p50: latencies[Math.floor(latencies.length * 0.5)] ?? 0,
-    p99: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
   }
 }
 
-/** Resident memory after each tenth of the clicks. */
 async function memory(service: Server): Promise<number[]> {
   const samples: number[] = []
   for (let sample = 0; sample < MEMORY_SAMPLES; sample += 1) {
@@ -97,56 +123,55 @@ function anyBanner(): string {
   return `/counter/${1 + Math.floor(Math.random() * 100)}`
 }
 
-function page(
-  rounds: readonly { bare: Round; service: Round }[],
-  rss: readonly number[],
-  startsMs: readonly number[],
-): string {
-  const of = (which: 'bare' | 'service', what: keyof Round) =>
-    median(rounds.map((each) => each[which][what]))
-  const ratio = (what: keyof Round) =>
-    median(rounds.map(({ bare, service }) => service[what] / bare[what])).toFixed(2)
-  const line = (name: string, what: keyof Round, digits: number) =>
-    `| ${name} | ${of('bare', what).toFixed(digits)} | ${of('service', what).toFixed(digits)} | ${ratio(what)} |`
-  return `# Benchmarks
-
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: Node ${process.version},
-${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Linux, the load generator on the same machine.
-
-## Counting beside a bare Fastify route
-
-\`POST /counter/:id\` at ${CONNECTIONS} connections, banners 1 to 100 at random, against a Fastify route that
+function writeComparison(embedded: readonly Pair[], postgres: readonly Pair[]): Promise<void> {
+  const line = (name: string, what: keyof Round, digits: number) => {
+    const cells = [embedded, postgres].flatMap((pairs) => [
+      median(pairs.map(({ bare }) => bare[what])).toFixed(digits),
+      median(pairs.map(({ service }) => service[what])).toFixed(digits),
+      median(pairs.map(({ bare, service }) => service[what] / bare[what])).toFixed(2),
+    ])
+    return `| ${[name, ...cells].join(' | ')} |`
+  }
+  return writeSection(
+    'Counting beside a bare Fastify route',
+    COMMAND,
+    `\`POST /counter/:id\` at ${CONNECTIONS} connections, banners 1 to 100 at random, against a Fastify route that
 answers the same body and headers and does nothing. The requests are those of a browser, without a
-body. ${rounds.length} rounds of ${ROUND_MS / 1_000} s each, in turn; medians, and
-the median of the rounds' ratios. CPU is that of the whole server process, all threads. Every
-acknowledged click is in a transaction that has reached the disk.
+body. ${embedded.length} rounds of ${ROUND_MS / 1_000} s each, in turn; medians, and the median of the rounds' ratios. CPU is that of
+the whole service process, all threads; not that of Postgres. Every acknowledged click is in a
+transaction that has reached the disk.
 
-| | bare route | Tallymark | ratio |
-|---|---|---|---|
+| | bare route | embedded | ratio | bare route | on Postgres | ratio |
+|---|---|---|---|---|---|---|
 ${line('requests a second', 'perSecond', 0)}
 ${line('CPU a request, µs', 'cpuMicroseconds', 1)}
 ${line('latency p50, ms', 'p50', 2)}
 ${line('latency p99, ms', 'p99', 2)}
 
-The goals: throughput at least 0.85, CPU at most 1.25. What is missing is the price of a commit: an
-fsync and two hops between threads, shared by at most 64 clicks, as many as there are connections. On
-two cores the load generator, the event loop and the writer's thread also wait for each other.
-
-## Memory
-
-Resident memory of the service while it counts ${MEMORY_CLICKS.toLocaleString('en')} clicks more, after each tenth of them: ${rss.map((each) => each.toFixed(0)).join(', ')} MiB. The goal: under 150 MiB, without growth.
-
-## Start
-
-From \`npm start\` to an open port, everything installed and built, ${startsMs.length} times: median
-${median(startsMs).toFixed(0)} ms, slowest ${Math.max(...startsMs).toFixed(0)} ms. The goal: 3 s.
-`
+The goals: embedded, throughput at least 0.85 and CPU at most 1.25; on Postgres, at least 0.6 and at
+most 1.4. What is missing is the price of a commit: an fsync and two hops between threads or
+processes, shared by at most ${CONNECTIONS} clicks, as many as there are connections. On two cores the load
+generator, the event loop and whoever commits also wait for each other.`,
+  )
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+function writeMemory(embedded: readonly number[], postgres: readonly number[]): Promise<void> {
+  return writeSection(
+    'Memory',
+    COMMAND,
+    `Resident memory of the service while it counts ${MEMORY_CLICKS.toLocaleString('en')} clicks more, after each tenth of them.
+The goal: under 150 MiB, without growth.
+
+- embedded: ${embedded.map((each) => each.toFixed(0)).join(', ')} MiB
+- on Postgres: ${postgres.map((each) => each.toFixed(0)).join(', ')} MiB`,
+  )
 }
 
-function say(what: string, value: unknown): void {
-  process.stdout.write(`${what}: ${JSON.stringify(value)}\n`)
+function writeStarts(startsMs: readonly number[]): Promise<void> {
+  return writeSection(
+    'Start',
+    COMMAND,
+    `From \`npm start\` to an open port, everything installed and built, ${startsMs.length} times: median
+${median(startsMs).toFixed(0)} ms, slowest ${Math.max(...startsMs).toFixed(0)} ms. The goal: 3 s.`,
+  )
 }

@@ -1,0 +1,206 @@
+// `npm run bench:year`: how long the questions of a dashboard take on a year of 100 banners with
+// clicks in every minute, while 1,000 clicks a second are counted. Making the data takes minutes,
+// and 10 GB of disk.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createDatabase, runSql } from '../test/support/database.ts'
+import { startPostgres } from '../test/support/postgres.ts'
+import { median, quantile, say, writeSection } from './report.ts'
+import { startServer } from './server.ts'
+
+const BANNERS = 100
+const DAY_MS = 86_400_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+const DAYS = 365
+const CLICKS_PER_SECOND = 1_000
+const REPEATS = 40
+const PORT = 18_490
+const agent = new Agent({ keepAlive: true })
+const LAST_DAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
+const FIRST_DAY = LAST_DAY - DAYS * DAY_MS
+
+interface Question {
+  readonly name: string
+  readonly goalMs: number
+  readonly path: () => string
+}
+
+const YEAR = `tsFrom=${FIRST_DAY}&tsTo=${LAST_DAY}`
+const QUESTIONS: readonly Question[] = [
+  { name: 'a month by minute', goalMs: 50, path: () => `${anySeries()}?${anyMonth()}&step=minute` },
+  { name: 'a year by day', goalMs: 20, path: () => `${anySeries()}?${YEAR}&step=day` },
+  {
+    name: 'a year by day in Kathmandu',
+    goalMs: 20,
+    path: () => `${anySeries()}?${YEAR}&step=day&tz=Asia/Kathmandu`,
+  },
+  { name: `a year’s totals of ${BANNERS} banners`, goalMs: 100, path: () => `/stats?${YEAR}` },
+]
+
+const folder = mkdtempSync(join(tmpdir(), 'tallymark-year-'))
+try {
+  const embedded = await measureEmbedded()
+  await write(embedded, await measureOnPostgres())
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function measureEmbedded(): Promise<number[][]> {
+  const settings = { DATA_DIR: folder }
+  await (await serve(settings))[Symbol.asyncDispose]() // makes the schema
+  fillSqlite(join(folder, 'tallymark.sqlite'))
+  return measure(settings)
+}
+
+async function measureOnPostgres(): Promise<number[][]> {
+  await using postgres = await startPostgres({ isDurable: true })
+  await using database = await createDatabase(postgres.url)
+  const settings = { DATABASE_URL: database.url }
+  await (await serve(settings))[Symbol.asyncDispose]()
+  await fillPostgres(database.url)
+  return await measure(settings)
+}
+
+function serve(settings: Record<string, string>) {
+  return startServer(PORT, ['run.mjs', 'dist/main.js'], {
+    ...settings,
+    PORT: String(PORT),
+    LOG_LEVEL: 'warn',
+  })
+}
+
+/** Milliseconds of each question's answers, sorted. */
+async function measure(settings: Record<string, string>): Promise<number[][]> {
+  await using service = await serve(settings)
+  const load = spawn(process.execPath, ['bench/steady.ts', String(PORT), String(CLICKS_PER_SECOND)])
+  let answers = ''
+  load.stdout.on('data', (chunk: Buffer) => (answers += chunk.toString()))
+  await pause(3_000)
+  const results: number[][] = []
+  for (const { name, path } of QUESTIONS) {
+    const taken: number[] = []
+    for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+      taken.push(await ask(`http://127.0.0.1:${service.port}${path()}`))
+      await pause(50)
+    }
+    results.push(taken.toSorted((a, b) => a - b))
+    say(name, { median: median(taken), slowest: Math.max(...taken) })
+  }
+  load.kill()
+  await once(load, 'close')
+  const { accepted, others } = JSON.parse(answers) as { accepted: number; others: number }
+  say('clicks meanwhile', { accepted, others })
+  if (others > 0) throw new Error(`${others} clicks were not counted`)
+  return results
+}
+
+/** Milliseconds from the request to the last byte of the answer. */
+function ask(url: string): Promise<number> {
+  const startedAt = performance.now()
+  return new Promise((resolve, reject) => {
+    // Not fetch: it takes milliseconds of its own for an answer of megabytes.
+    const asked = get(url, { agent }, (answer) => {
+      const isWhole = answer.statusCode === 200 && Number(answer.headers['tallymark-total']) > 0
+      answer.resume()
+      answer.on('end', () => {
+        if (isWhole) resolve(performance.now() - startedAt)
+        else reject(new Error(`no answer of ${url}`))
+      })
+    })
+    asked.on('error', reject)
+  })
+}
+
+function anySeries(): string {
+  return `/stats/${1 + Math.floor(Math.random() * BANNERS)}`
+}
+
+function anyMonth(): string {
+  const from = FIRST_DAY + Math.floor(Math.random() * (DAYS - 31)) * DAY_MS
+  return `tsFrom=${from}&tsTo=${from + 31 * DAY_MS}`
+}
+
+function fillSqlite(file: string): void {
+  using database = new DatabaseSync(file)
+  database.exec(
+    'pragma synchronous = off; pragma cache_size = -1000000; drop index minute_counts_by_minute',
+  )
+  const minutes = database.prepare(
+    `with recursive minutes (minute) as (
+       select ?1 union all select minute + 1 from minutes where minute + 1 < ?2
+     )
+     insert into minute_counts (banner_id, tally, minute, count)
+     select ?3, 1, minute, 1 + abs(random()) % 9 from minutes`,
+  )
+  for (let banner = 1; banner <= BANNERS; banner += 1) {
+    minutes.run(FIRST_DAY / MINUTE_MS, LAST_DAY / MINUTE_MS, banner)
+  }
+  say('made', 'minutes')
+  database.exec(
+    `insert into quarter_counts select banner_id, tally, minute / 15, sum(count)
+       from minute_counts group by 1, 2, 3;
+     insert into day_counts select banner_id, tally, quarter / 96, sum(count)
+       from quarter_counts group by 1, 2, 3;
+     create index minute_counts_by_minute on minute_counts (minute);
+     pragma wal_checkpoint(truncate)`,
+  )
+  say('made', 'the year of the embedded store')
+}
+
+/** In the order in which rows would have come: those of an hour or day side by side. */
+async function fillPostgres(url: string): Promise<void> {
+  for (const statement of [
+    `insert into minute_counts (banner_id, tally, hour, counts)
+       select banner_id, 1, hour, (
+         select array_agg(1 + floor(random() * 9)) from generate_series(1, 60 + 0 * hour * banner_id)
+       )
+       from generate_series(${FIRST_DAY / HOUR_MS}, ${LAST_DAY / HOUR_MS - 1}) as hour,
+         generate_series(1, ${BANNERS}) as banner_id
+       order by hour, banner_id`,
+    `insert into quarter_counts (banner_id, tally, day, counts)
+       select banner_id, tally, hour / 24 as day, array_agg(quarter order by hour, place)
+       from minute_counts cross join lateral (
+         select place, (
+           select sum(count) from unnest(counts[place * 15 + 1:place * 15 + 15]) as count
+         ) as quarter
+         from generate_series(0, 3) as place
+       ) as quarters
+       group by banner_id, tally, hour / 24 order by day, banner_id`,
+    `insert into day_counts (banner_id, tally, day, count)
+       select banner_id, tally, day, (select sum(count) from unnest(counts) as count)
+       from quarter_counts order by day, banner_id`,
+    `vacuum analyze`,
+    `checkpoint`,
+  ]) {
+    await runSql(url, statement)
+  }
+  say('made', 'the year of Postgres')
+}
+
+function write(embedded: readonly number[][], postgres: readonly number[][]): Promise<void> {
+  const lines = QUESTIONS.map(
+    ({ name, goalMs }, index) =>
+      `| ${name} | ${goalMs} | ${cells(embedded[index])} | ${cells(postgres[index])} |`,
+  )
+  return writeSection(
+    'Questions to a year of clicks',
+    'npm run bench:year',
+    `${BANNERS} banners with clicks in every minute of ${DAYS} days (${(BANNERS * DAYS * 1_440).toLocaleString('en')} of them), while ${CLICKS_PER_SECOND.toLocaleString('en')} clicks
+a second are counted. Milliseconds from the request to the last byte of its answer, of ${REPEATS} each.
+
+| | goal | embedded: median | p95 | slowest | on Postgres: median | p95 | slowest |
+|---|---|---|---|---|---|---|---|
+${lines.join('\n')}`,
+  )
+}
+
+function cells(sorted: readonly number[] = []): string {
+  return [0.5, 0.95, 1].map((share) => quantile(sorted, share).toFixed(1)).join(' | ')
+}
