@@ -19,20 +19,28 @@ const STREAM_HEADERS = {
 export interface LiveParts {
   readonly live: LiveFeed
   readonly banners: Pick<BannerStore, 'find'>
+  /** For tests. */
+  readonly commentIntervalMs?: number
 }
 
 /** `GET /live`: counts as server-sent events, as they change. */
-export function getLive({ live, banners }: LiveParts) {
+export function getLive({ live, banners, commentIntervalMs = COMMENT_INTERVAL_MS }: LiveParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const bannerId = await checkedBanner(banners, request)
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
-    stream(live, bannerId, reply)
+    stream(live, bannerId, reply, commentIntervalMs)
     return reply
   }
 }
 
-function stream(live: LiveFeed, bannerId: number | undefined, reply: FastifyReply): void {
+function stream(
+  live: LiveFeed,
+  bannerId: number | undefined,
+  reply: FastifyReply,
+  commentIntervalMs: number,
+): void {
   const { raw } = reply
+  if (raw.destroyed) return // it left while its banner was looked up, and will not close again
   const write = (text: string): void => {
     if (raw.writableLength > UNREAD_BYTES_MAX) raw.destroy()
     else raw.write(text)
@@ -46,7 +54,7 @@ function stream(live: LiveFeed, bannerId: number | undefined, reply: FastifyRepl
   reply.hijack()
   raw.writeHead(200, STREAM_HEADERS)
   raw.flushHeaders()
-  const comments = setInterval(() => write(': still here\n\n'), COMMENT_INTERVAL_MS)
+  const comments = setInterval(() => write(': still here\n\n'), commentIntervalMs)
   raw.on('close', () => {
     clearInterval(comments)
     live.remove(reader)

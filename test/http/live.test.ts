@@ -148,6 +148,28 @@ inEachShape((start) => {
   })
 })
 
+test('while nothing changes a comment keeps the connection open', async () => {
+  using live = new LiveFeed({
+    counts: { recent: async () => [] },
+    clock: { now: () => 0 },
+    streamsMax: 1,
+  })
+  const server = fastify()
+  server.get(
+    '/live',
+    getLive({ live, banners: { find: async () => undefined }, commentIntervalMs: 20 }),
+  )
+  const origin = await server.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+  let received = ''
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString()))
+  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until(() => received.split('\n').filter((line) => line.startsWith(':')).length >= 3)
+  assert.equal(received.split('event: counts').length, 2, 'the window, once')
+  socket.destroy()
+  await server.close()
+})
+
 test('a reader that never reads is cut', async () => {
   const rowsOf = (count: number) =>
     Array.from({ length: 2_000 }, (_, bannerId) => ({ bannerId, minute: 0, count }))

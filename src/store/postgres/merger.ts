@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts'
 import type { Connections } from './connections.ts'
 
-const MERGE_AFTER_MS = 200
+const MERGE_AFTER_MS = 500
 const STEP_PAUSE_MS = 1
 /** Bounds one step: 20,000 deltas of as many banners took 350 ms. */
 const STEP_DELTAS = 20_000
