@@ -72,9 +72,9 @@ before it listens.
 |---|---|---|
 ${rows.join('\n')}
 
-Settings that ask for Postgres or Kafka (\`DATABASE_URL\`, \`POSTGRES_*\`, \`KAFKA_BROKERS\`,
-\`KAFKA_BROKER\`, \`MINUTES_TICKER\`, another \`ROLE\` than \`all\`) are refused: this version has the
-embedded store only, and another store than the one asked for would be a lie.
+Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. Settings that ask for
+Kafka (\`KAFKA_BROKERS\`, \`KAFKA_BROKER\`, \`MINUTES_TICKER\`, another \`ROLE\` than \`all\`) are refused: this
+version has no Kafka log, and another shape than the one asked for would be a lie.
 `
 }
 

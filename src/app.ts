@@ -4,7 +4,7 @@ import { runAggregator, type AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './clock.ts'
-import { AppError } from './errors.ts'
+import { AppError, reasonOf } from './errors.ts'
 import { listen } from './http/server.ts'
 import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
@@ -23,6 +23,8 @@ import { SqliteDatabase } from './store/sqlite/database.ts'
 /** Bounds one transaction: 5,000 keyed clicks took 30 ms. */
 const BATCH_MAX = 5_000
 const START_RETRY_MS = 2_000
+/** A store that hangs must not keep the service from stopping: upkeep goes on at the next start. */
+const UPKEEP_GRACE_MS = 500
 
 export interface App extends AsyncDisposable {
   /** `http://host:port` */
@@ -56,12 +58,15 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       await registry.refresh()
     }),
   )
-  const inBackground = (run: (signal: AbortSignal) => Promise<void>) => {
+  const inBackground = (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => {
     const { done } = preparation
-    building.use(background(fail, (signal) => after(done, signal, () => run(signal))))
+    building.use(background(fail, (signal) => after(done, signal, () => run(signal)), graceMs))
   }
-  inBackground((signal) => followBanners(registry, signal))
-  inBackground((signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal))
+  inBackground((signal) => followBanners(registry, signal), UPKEEP_GRACE_MS)
+  inBackground(
+    (signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal),
+    UPKEEP_GRACE_MS,
+  )
   const { tokens, waitingMax, ackTimeoutMs } = config
   const log = building.use(
     new DirectLog({
@@ -161,26 +166,22 @@ async function startPreparation(
   }
   const { promise: done, resolve } = Promise.withResolvers<void>()
   let isDone = await succeeds()
-  const trying = background(fail, async (signal) => {
-    for (; !isDone && !signal.aborted; isDone = !signal.aborted && (await succeeds())) {
-      await sleep(START_RETRY_MS, signal)
-    }
-    if (isDone) resolve()
-  })
+  const trying = background(
+    fail,
+    async (signal) => {
+      for (; !isDone && !signal.aborted; isDone = !signal.aborted && (await succeeds())) {
+        await sleep(START_RETRY_MS, signal)
+      }
+      if (isDone) resolve()
+    },
+    UPKEEP_GRACE_MS,
+  )
   return { done, [Symbol.asyncDispose]: () => trying[Symbol.asyncDispose]() }
 }
 
 function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {
   const onPurged = (keys: number): void => metrics.keysPurged.inc(keys)
   return { clock, retentionMs: config.keyRetentionMs, onPurged }
-}
-
-/** What the store itself said: for the log alone, as callers are not shown internals. */
-function reasonOf(error: AppError): string {
-  const { cause = error } = error
-  // Connecting to a name with several addresses fails with one error for each.
-  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
-  return first instanceof Error ? first.message : String(first)
 }
 
 /** Measures every attempt; one line when the store goes away, one when it is back. */

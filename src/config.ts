@@ -250,7 +250,9 @@ function text(value: string): string {
 
 function postgresUrl(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined
-  if (url?.protocol === 'postgresql:' || url?.protocol === 'postgres:') return value
+  const isPostgres = url?.protocol === 'postgresql:' || url?.protocol === 'postgres:'
+  // An @ beyond the host is that of a password with a slash, which would be shown as the path.
+  if (isPostgres && !/@/.test(`${url.pathname}${url.search}${url.hash}`)) return value
   throw new RangeError(
     'must be postgresql://user:password@host:port/database, with special characters percent-encoded',
   )

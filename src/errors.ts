@@ -169,6 +169,14 @@ export class AppError extends Error {
   }
 }
 
+/** What was said in the first place: for the log alone, as callers are not shown internals. */
+export function reasonOf(error: Error): string {
+  const { cause = error } = error
+  // Connecting to a name with several addresses fails with one error for each.
+  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause
+  return first instanceof Error ? first.message : String(first)
+}
+
 /**
  * Start-up or the service as a whole cannot go on, for a reason that an operator can mend.
  * `message` is the whole of what the operator reads; exit code 1, or 2 for wrong configuration.

@@ -2,7 +2,6 @@
 // The executable: arguments to a command, its result to an exit code.
 import { readFileSync } from 'node:fs'
 import { HELP } from './cli/help.ts'
-import { importOriginal } from './cli/import.ts'
 import { serve } from './cli/serve.ts'
 import { OperatorError } from './errors.ts'
 
@@ -14,6 +13,8 @@ async function run(args: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = args
   if (command === 'import') {
     if (rest.join(' ') !== '--original') return refuse('import needs --original, and nothing else')
+    // Only here: the service with the embedded store does without the driver of Postgres.
+    const { importOriginal } = await import('./cli/import.ts')
     return importOriginal().catch(report)
   }
   if (rest.length > 0) return refuse(`${command} takes no arguments`)

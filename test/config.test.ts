@@ -91,9 +91,16 @@ test('half an answer or two answers to where Postgres is are refused', () => {
     refusalOf({ DATABASE_URL: 'postgresql://db/clicks', POSTGRES_HOST: 'db' }).message,
     /- DATABASE_URL and POSTGRES_HOST both say where Postgres is; unset one of them/,
   )
-  const { message } = refusalOf({ DATABASE_URL: 'mysql://user:secret@db/clicks' })
-  assert.match(message, /- DATABASE_URL must be postgresql:\/\/user:password@host:port\/database/)
-  assert.doesNotMatch(message, /secret/)
+  for (const url of [
+    'mysql://user:secret@db/clicks',
+    'postgresql://user:/secret@db/clicks',
+    'postgresql://user:1#secret@db/clicks',
+    'postgresql://user:1?secret@db/clicks',
+  ]) {
+    const { message } = refusalOf({ DATABASE_URL: url })
+    assert.match(message, /- DATABASE_URL must be postgresql:\/\/user:password@host:port\/database/)
+    assert.doesNotMatch(message, /secret/)
+  }
 })
 
 test('a shape that is not built is refused, never silently another one', () => {

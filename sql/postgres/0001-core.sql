@@ -135,15 +135,18 @@ begin
 end
 $$;
 
--- Merges the oldest of "unmerged", about deltas_max deltas, into the tables of counts, unless another
--- process is at it; returns how many deltas are left. A function, because each of its statements
+-- Merges the oldest of "unmerged", about deltas_max deltas, into the tables of counts; returns how many
+-- are left. One process at a time: another one waits for its turn, or leaves it at that. A function, because each of its statements
 -- sees what was committed before it began: the merge must not have a snapshot from before the lock.
 -- And because a process that freezes can't hold the lock: the server does all of it.
-create function merge_batches(deltas_max integer) returns bigint
+create function merge_batches(deltas_max integer, waits boolean) returns bigint
   language plpgsql as $$
 declare
   folded record;
 begin
+  if waits then
+    perform pg_advisory_xact_lock(hashtext('tallymark counts'));
+  end if;
   if pg_try_advisory_xact_lock(hashtext('tallymark counts')) then
     -- Sorted by minute: the deltas of each stand side by side.
     with waiting as (
@@ -182,7 +185,11 @@ begin
       group by minute
     ) as minutes;
   end if;
-  return (select count(*) from unmerged_deltas);
+  return (
+    select coalesce(sum(cardinality(counts)), 0)
+    from merges
+    join unmerged on unmerged.source = merges.source and unmerged.position >= merges.next
+  );
 end
 $$;
 

@@ -1,6 +1,6 @@
 import { openStore } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
-import { AppError, OperatorError } from '../errors.ts'
+import { AppError, OperatorError, reasonOf } from '../errors.ts'
 import { createLogger } from '../logger.ts'
 import type { ImportStore } from '../store/import-store.ts'
 import { readOriginalCounts } from './original-counts.ts'
@@ -28,9 +28,8 @@ export async function importOriginal(): Promise<number> {
     process.stdout.write(textOf(await importAll(store, original)))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    const reason = error.cause instanceof Error ? error.cause.message : error.message
     throw new OperatorError(
-      `The import stopped: ${reason}. What was imported until then stays; run it again.`,
+      `The import stopped: ${reasonOf(error)}. What was imported until then stays; run it again.`,
       { cause: error },
     )
   }

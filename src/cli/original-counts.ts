@@ -1,13 +1,16 @@
 import { Client, type ClientConfig } from 'pg'
 import { parseBannerId } from '../banner.ts'
-import { OperatorError } from '../errors.ts'
+import { OperatorError, reasonOf } from '../errors.ts'
 import { MINUTE_MS } from '../minute.ts'
 import type { ImportedCount } from '../store/import-store.ts'
 
 /** A row is an hour of a banner: 60 minutes at most. */
 const PAGE_ROWS = 100
+const TIMEOUT_MS = 10_000
 const HOUR_MS = 3_600_000
-const COUNT_MAX = 2_147_483_647
+/** Sums of quarters of an hour fit 32 bits, with room for clicks to come. */
+const COUNT_MAX = 100_000_000
+const LAST_HOUR = Date.UTC(2100, 0)
 
 export interface OriginalPage {
   readonly rows: number
@@ -18,26 +21,29 @@ export interface OriginalPage {
 
 interface OriginalRow {
   readonly banner_id: string
-  /** Unix seconds. */
-  readonly hour: number
+  /** Unix seconds; infinite, too. */
+  readonly hour: number | null
+  readonly written: string
   /** The objects of all rows with this banner and hour. */
   readonly counts: readonly unknown[]
 }
 
 /**
  * Reads the original service's table `banner_stats (banner_id, hour_timestamp, counts)` by pages, in
- * one snapshot. A time without zone is UTC. Rows of one banner and hour are added up.
+ * one snapshot, hour by hour, as clicks would have come. A time without zone is UTC. Rows of one banner and hour are added up.
  */
 export async function* readOriginalCounts(connection: ClientConfig): AsyncGenerator<OriginalPage> {
-  const client = new Client(connection)
+  const client = new Client({ ...connection, connectionTimeoutMillis: TIMEOUT_MS })
+  client.on('error', () => {}) // the next query fails, too
   try {
     await client.connect()
     await client.query('begin isolation level repeatable read read only')
     await client.query(
       `declare pages no scroll cursor for
        select banner_id::text, extract(epoch from hour_timestamp)::float8 as hour,
+         hour_timestamp::text as written,
          jsonb_agg(counts) as counts
-       from banner_stats group by banner_id, hour_timestamp order by banner_id, hour_timestamp`,
+       from banner_stats group by banner_id, hour_timestamp order by hour_timestamp, banner_id`,
     )
     for (;;) {
       const { rows } = await client.query<OriginalRow>(`fetch ${PAGE_ROWS} from pages`)
@@ -46,7 +52,9 @@ export async function* readOriginalCounts(connection: ClientConfig): AsyncGenera
     }
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    throw new OperatorError(`Cannot read the original's table: ${error.message}.`, { cause: error })
+    throw new OperatorError(`Cannot read the original's table: ${reasonOf(error)}.`, {
+      cause: error,
+    })
   } finally {
     await client.end()
   }
@@ -60,23 +68,24 @@ function pageOf(rows: readonly OriginalRow[]): OriginalPage {
 
 function countsOf(row: OriginalRow, skip: (what: string) => void): ImportedCount[] {
   const bannerId = parseBannerId(row.banner_id)
-  const hour = row.hour * 1_000
+  const hour = row.hour === null ? Number.NaN : row.hour * 1_000
+  if (!(hour >= 0 && hour < LAST_HOUR && hour % HOUR_MS === 0)) {
+    skip(`banner ${row.banner_id}, hour ${row.written}: not the beginning of an hour since 1970`)
+    return []
+  }
   const place = `banner ${row.banner_id}, hour ${new Date(hour).toISOString()}`
   if (bannerId === undefined) {
     skip(`${place}: not a banner id`)
     return []
   }
-  if (hour < 0 || hour % HOUR_MS !== 0) {
-    skip(`${place}: not the beginning of an hour since 1970`)
-    return []
-  }
   const byMinute = new Map<number, number>()
   for (const [name, count] of row.counts.flatMap((each) => Object.entries(each ?? {}))) {
     const minute = /^[0-5]?\d$/.test(name) ? Number(name) : undefined
-    if (minute === undefined || !Number.isInteger(count) || count < 0 || count > COUNT_MAX) {
+    const sum = (byMinute.get(minute ?? 0) ?? 0) + Number(count)
+    if (minute === undefined || !Number.isInteger(count) || count < 0 || sum > COUNT_MAX) {
       skip(`${place}: ${JSON.stringify({ [name]: count })} is not a minute and its count`)
     } else if (count > 0) {
-      byMinute.set(minute, (byMinute.get(minute) ?? 0) + Number(count))
+      byMinute.set(minute, sum)
     }
   }
   return [...byMinute].map(([minute, count]) => ({

@@ -40,9 +40,12 @@ async function stop(app: App, config: Config, logger: Logger): Promise<number> {
     logger.info('Stopped; every acknowledged click is counted')
     return 0
   }
-  logger.error(
-    `Gave up stopping after ${config.shutdownTimeoutMs} ms: ${app.waiting()} clicks, none of them acknowledged, could not be stored`,
-  )
+  const waiting = app.waiting()
+  const what =
+    waiting > 0
+      ? `${waiting} clicks, none of them acknowledged, could not be stored`
+      : 'no click was waiting, but a connection or the store did not close'
+  logger.error(`Gave up stopping after ${config.shutdownTimeoutMs} ms: ${what}`)
   return 1
 }
 

@@ -1,16 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Runs a loop until disposal; `fail` is told if it ends by an error. */
+/**
+ * Runs a loop until disposal; `fail` is told if it ends by an error. Disposal waits for its end, but no
+ * longer than `graceMs`: what it does then need not be finished.
+ */
 export function background(
   fail: (cause: unknown) => void,
   run: (signal: AbortSignal) => Promise<void>,
+  graceMs = Infinity,
 ): AsyncDisposable {
   const stop = new AbortController()
   const running = run(stop.signal).catch(fail)
   return {
     async [Symbol.asyncDispose]() {
       stop.abort()
-      await running
+      const waits = Number.isFinite(graceMs) ? [running, pause(graceMs)] : [running]
+      await Promise.race(waits)
     },
   }
 }

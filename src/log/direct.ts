@@ -189,5 +189,5 @@ function refuse(waiter: Waiter): void {
 }
 
 function foreign(source: string): string {
-  return `The position of ${source} was moved by someone else. Two processes must never share a writer; this one stops, its unanswered clicks are not counted.`
+  return `The position of ${source} is not where this process left it: the database went back (a failover that lost transactions, a restored backup), or somebody else changed it. This process stops; clicks that it has not acknowledged are not counted.`
 }

@@ -96,17 +96,25 @@ test('what is no count is left out and named, and the rest is imported', async (
        (7, '2024-12-10 12:30:00', '{"0": 2}'),
        (0, '2024-12-10 12:00:00', '{"0": 2}'),
        (2147483648, '2024-12-10 12:00:00', '{"0": 2}'),
-       (8, '2024-12-10 12:00:00', null)`,
+       (8, '2024-12-10 12:00:00', null),
+       (9, null, '{"0": 1}'),
+       (9, 'infinity', '{"0": 1}'),
+       (9, '2300-01-01', '{"0": 1}'),
+       (9, '2024-12-10 12:00:00', '{"0": 2147483647, "1": 99999999, "01": 2}')`,
   )
   const { exitCode, output } = await runProgram(folder.path, IMPORT, {
     DATABASE_URL: database.url,
   })
   assert.equal(exitCode, 0, output)
-  assert.match(output, /^Added 5 clicks in 1 minutes/m, 'two rows of one hour add up')
+  assert.match(output, /^Added 100000004 clicks in 2 minutes/m, 'two rows of one hour add up')
   for (const line of [
     'banner 0, hour 2024-12-10T12:00:00.000Z: not a banner id',
     'banner 2147483648, hour 2024-12-10T12:00:00.000Z: not a banner id',
-    'banner 7, hour 2024-12-10T12:30:00.000Z: not the beginning of an hour since 1970',
+    'banner 7, hour 2024-12-10 12:30:00: not the beginning of an hour since 1970',
+    'banner 9, hour null: not the beginning of an hour since 1970',
+    'banner 9, hour infinity: not the beginning of an hour since 1970',
+    'banner 9, hour 2300-01-01 00:00:00: not the beginning of an hour since 1970',
+    'banner 9, hour 2024-12-10T12:00:00.000Z: {"0":2147483647} is not a minute and its count',
     'banner 7, hour 2024-12-10T12:00:00.000Z: {"60":4} is not a minute and its count',
     'banner 7, hour 2024-12-10T12:00:00.000Z: {"x":1} is not a minute and its count',
     'banner 7, hour 2024-12-10T12:00:00.000Z: {"1":-1} is not a minute and its count',
@@ -115,7 +123,7 @@ test('what is no count is left out and named, and the rest is imported', async (
   ]) {
     assert.ok(output.includes(`  - ${line}\n`), `${line}\nis not in\n${output}`)
   }
-  assert.match(output, /^Skipped 8 entries:$/m)
+  assert.match(output, /^Skipped 13 entries:$/m)
 })
 
 test('two imports at once add each count once', async () => {

@@ -121,7 +121,7 @@ test('I6: processes that merge at once merge each batch once', async () => {
     sources.map(async () => {
       const client = new Client(url)
       await client.connect()
-      while (!stop.signal.aborted) await client.query('select merge_batches(7)')
+      while (!stop.signal.aborted) await client.query('select merge_batches(7, false)')
       await client.end()
     }),
   )

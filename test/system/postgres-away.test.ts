@@ -109,6 +109,30 @@ test('I4: a Postgres that hangs costs 503s and bounded memory, and counting resu
   assert.equal(await service.stop(), 0, service.output())
 })
 
+test('a Postgres that hangs does not keep a service from stopping that has nothing to store', async () => {
+  await using own = await createDatabase(postgres.url)
+  await using service = await startService({ DATABASE_URL: own.url })
+  assert.equal(await statusOf(`${service.origin}/counter/1`, 'POST'), 200)
+  postgres.freeze()
+  await pause(1_500) // the follower of banners and the merger are at it
+  assert.equal(await service.stop(), 0, service.output())
+  postgres.thaw()
+})
+
+test('Postgres killed again and again while processes start: they wait for it', async () => {
+  await using own = await createDatabase(postgres.url)
+  const starting = Array.from({ length: 2 }, () => startService({ DATABASE_URL: own.url }))
+  for (let round = 0; round < 4; round += 1) {
+    await pause(250)
+    await postgres.kill()
+    await postgres.start()
+  }
+  for (const service of await Promise.all(starting)) {
+    await untilStatus(`${service.origin}/readyz`, 200)
+    assert.equal(await service.stop(), 0, service.output())
+  }
+})
+
 test('what cannot be stored before the stop is over is said, with exit code 1', async () => {
   await using own = await createDatabase(postgres.url)
   await using service = await startService({

@@ -30,6 +30,7 @@ export class PostgresClock implements Clock {
    * every commit's answer comes by here, a machine that slept knows before it acknowledges a click.
    */
   observe(instant: number, sentAt: number): void {
+    if (this.#offset !== undefined) this.now() // what it has come to is kept, if it is set back
     const least = instant - performance.now()
     const most = instant + 1 - sentAt // instants are whole milliseconds, rounded down
     this.#offset = Math.min(Math.max(this.#offset ?? least, least), most)

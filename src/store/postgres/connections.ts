@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Pool, type ClientBase, type PoolConfig } from 'pg'
 import { AppError } from '../../errors.ts'
 import { isPassing } from './failure.ts'
@@ -28,6 +29,7 @@ export interface Statement {
 export type Row = Readonly<Record<string, unknown>>
 
 const CONNECT_TIMEOUT_MS = 5_000
+const CLOSING_MS = 1_000
 /** The server is the first to give up: it knows why. */
 const CLIENT_MARGIN_MS = 1_000
 
@@ -53,16 +55,18 @@ export class Connections implements AsyncDisposable {
       max: connectionsMax,
       application_name: `tallymark ${purpose}`,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: queryTimeoutMs,
       // A server that hangs keeps no time: then the client gives up, and closes the connection.
       query_timeout: queryTimeoutMs + CLIENT_MARGIN_MS,
-      idle_in_transaction_session_timeout: queryTimeoutMs,
       keepAlive: true,
       // The driver waits for the promise, which its type does not say.
-      onConnect: prepareSession as (client: ClientBase) => void,
+      onConnect: ((client: ClientBase) => prepareSession(client, queryTimeoutMs)) as (
+        client: ClientBase,
+      ) => void,
     } satisfies PoolConfig)
-    // An idle connection that breaks is replaced by the next query, which has its own error.
+    // A connection that breaks while it is idle is replaced by the next query, one that breaks in a
+    // transaction makes its query fail. Unheard, either would end the process.
     this.#pool.on('error', () => {})
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   async query(statement: Statement): Promise<readonly Row[]> {
@@ -110,8 +114,9 @@ export class Connections implements AsyncDisposable {
     }
   }
 
+  /** Does not wait for a server that hangs. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.end()
+    await Promise.race([this.#pool.end(), pause(CLOSING_MS)])
   }
 }
 
@@ -121,9 +126,13 @@ export type Query = (statement: Statement) => Promise<readonly Row[]>
  * Whatever the database's defaults are, or the URL says: an answer must follow the disk, and each
  * statement must see what was committed before it.
  */
-function prepareSession(client: ClientBase): Promise<unknown> {
+function prepareSession(client: ClientBase, timeoutMs: number): Promise<unknown> {
+  // Not as parameters of the connection: a pooler in between refuses those.
   return client.query(
-    "set synchronous_commit = on; set default_transaction_isolation = 'read committed'",
+    `set synchronous_commit = on;
+     set default_transaction_isolation = 'read committed';
+     set statement_timeout = ${timeoutMs};
+     set idle_in_transaction_session_timeout = ${timeoutMs}`,
   )
 }
 

@@ -21,10 +21,11 @@ import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { migrate } from './migrate.ts'
 import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
-import { forgetWriters, inspectServer, keepAlive, openSource, purgeKeys } from './upkeep.ts'
+import { forgetWriters, inspectServer, keepAlive, nextOf, openSource, purgeKeys } from './upkeep.ts'
 
 const COMMIT_TIMEOUT_MS = 5_000
 const QUERY_TIMEOUT_MS = 10_000
+const MIGRATION_TIMEOUT_MS = 30 * 60_000
 const READ_CONNECTIONS_MAX = 5
 const READS_WAITING_MAX = 200
 const UPKEEP_CONNECTIONS_MAX = 2
@@ -101,7 +102,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   async prepare(): Promise<string[]> {
     try {
       const warnings = await this.#inspect()
-      await migrate(this.#upkeep)
+      await this.#migrate()
       await this.#keepAlive()
       this.#merger.added() // what processes that are gone have left
       return warnings
@@ -131,17 +132,29 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     ]
   }
 
+  /** On a connection of its own: a migration, and waiting for another process's, may take long. */
+  async #migrate(): Promise<void> {
+    await using connections = new Connections({
+      connection: this.#options.connection,
+      purpose: 'migrations',
+      connectionsMax: 1,
+      waitingMax: 1,
+      queryTimeoutMs: MIGRATION_TIMEOUT_MS,
+    })
+    await migrate(connections)
+  }
+
   async #keepAlive(): Promise<void> {
-    const row = await this.#ask(
-      this.#upkeep,
-      keepAlive([...this.#sources], this.#clock.isSet ? this.#clock.now() : 0),
-    )
+    const own = [...this.#sources]
+    const instant = this.#clock.isSet ? this.#clock.now() : 0
+    const row = await this.#ask(this.#upkeep, keepAlive(own, instant))
     this.#clock.holdAt(Number(row?.['latest'] ?? 0))
-    await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS))
+    await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS, own))
   }
 
   async open(source: string, from: bigint): Promise<bigint> {
-    const [row] = await this.#upkeep.query(openSource(source, from, this.#clock.now()))
+    await this.#upkeep.query(openSource(source, from, this.#clock.now()))
+    const [row] = await this.#upkeep.query(nextOf(source))
     this.#sources.add(source)
     return BigInt(String(row?.['next']))
   }
@@ -179,6 +192,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   async importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {
+    await this.#merger.makeMuchRoom()
     const outcome = await importCounts(this.#upkeep, counts, this.#clock.now())
     this.#merger.added()
     return outcome

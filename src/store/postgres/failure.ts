@@ -35,6 +35,8 @@ export function isPassing(error: unknown): boolean {
 export function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   const cause = error instanceof AppError ? error.cause : error
+  // The driver's own words when the server asks for a password and there is none.
+  if (cause instanceof Error && cause.message.startsWith('SASL:')) return 'asks for a password'
   const refusal = REFUSALS[sqlState(cause) ?? '']
   return refusal && `${refusal} (${cause instanceof Error ? cause.message : ''})`
 }

@@ -1,6 +1,6 @@
 import type { Statement } from './connections.ts'
 
-/** Registers a source once; returns `next`, where its next batch begins. */
+/** Registers a source, once. */
 export function openSource(source: string, from: bigint, instant: number): Statement {
   return {
     text: `
@@ -8,14 +8,15 @@ export function openSource(source: string, from: bigint, instant: number): State
         insert into positions (source, next, instant) values ($1, $2, $3)
         on conflict do nothing
         returning source, next
-      ), merging as (
-        insert into merges (source, next) select source, next from opened
       )
-      select next::text as next from opened
-      union all
-      select next::text from positions where source = $1`,
+      insert into merges (source, next) select source, next from opened`,
     values: [source, String(from), instant],
   }
+}
+
+/** Where the next batch of a source begins, `next`. By a statement of its own, as of lastBatchId. */
+export function nextOf(source: string): Statement {
+  return { text: 'select next::text as next from positions where source = $1', values: [source] }
 }
 
 /**
@@ -35,18 +36,21 @@ export function keepAlive(sources: readonly string[], instant: number | undefine
   }
 }
 
-/** Forgets writers that were last seen before `before`, unless a batch of theirs is not merged. */
-export function forgetWriters(before: number): Statement {
+/**
+ * Forgets writers that were last seen before `before`, but for this process's own, and unless a batch
+ * of theirs is not merged.
+ */
+export function forgetWriters(before: number, own: readonly string[]): Statement {
   return {
     name: 'forget_writers',
     text: `
       delete from positions
-      where source like 'writer:%' and instant < $1 and not exists (
+      where source like 'writer:%' and instant < $1 and source <> all($2::text[]) and not exists (
         select from merges
         join unmerged on unmerged.source = merges.source and unmerged.position >= merges.next
         where merges.source = positions.source
       )`,
-    values: [before],
+    values: [before, own],
   }
 }
 
