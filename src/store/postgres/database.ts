@@ -104,7 +104,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       const warnings = await this.#inspect()
       await this.#migrate()
       await this.#keepAlive()
-      this.#merger.added() // what processes that are gone have left
+      this.#merger.added(0) // merges what processes that are gone have left
       return warnings
     } catch (error) {
       const refusal = refusalOf(error)
@@ -168,7 +168,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       const last = await this.#ask(this.#commits, lastBatchId(span.source))
       isCounted = last?.['batch_id'] === span.batchId
     }
-    this.#merger.added()
+    this.#merger.added(aggregate.deltas.length + aggregate.keyed.length)
     return isCounted ? 'counted' : 'superseded'
   }
 
@@ -194,7 +194,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   async importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {
     await this.#merger.makeMuchRoom()
     const outcome = await importCounts(this.#upkeep, counts, this.#clock.now())
-    this.#merger.added()
+    this.#merger.added(counts.length)
     return outcome
   }
 

@@ -18,7 +18,7 @@ const CLOSING_MS = 2_000
  */
 export class Merger implements AsyncDisposable {
   readonly #connections: Pick<Connections, 'query'>
-  /** How many deltas there were after the last step, of all processes. */
+  /** How many deltas there were after the last step, of all processes, and what this one added since. */
   #left = 0
   /** Something was committed since the last step began, or it failed. */
   #isWanted = false
@@ -32,9 +32,10 @@ export class Merger implements AsyncDisposable {
     this.#connections = connections
   }
 
-  /** Told after each commit. */
-  added(): void {
+  /** Told after each commit how many deltas it left to merge. */
+  added(deltas: number): void {
     this.#isWanted = true
+    this.#left += deltas
     if (this.#step === undefined) this.#mergeAfter(MERGE_AFTER_MS)
   }
 
