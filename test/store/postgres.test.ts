@@ -1,71 +1,22 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
-import { after, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { test } from 'node:test'
 import { Client } from 'pg'
-import { aggregate } from '../../src/aggregator/aggregate.ts'
-import type { Click } from '../../src/click.ts'
-import { AppError } from '../../src/errors.ts'
-import { PostgresDatabase, type PostgresOptions } from '../../src/store/postgres/database.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
-import { createDatabase, mergedSums, runSql, type TestDatabase } from '../support/database.ts'
-
-const NOON = Date.UTC(2024, 11, 10, 12)
-
-const databases = new AsyncDisposableStack()
-after(() => databases.disposeAsync())
-
-async function emptyDatabase(): Promise<TestDatabase> {
-  return databases.use(await createDatabase())
-}
-
-async function openEmpty(): Promise<PostgresDatabase> {
-  return openAt((await emptyDatabase()).url)
-}
-
-async function openAt(
-  url: string,
-  options: Partial<PostgresOptions> = {},
-): Promise<PostgresDatabase> {
-  const store = new PostgresDatabase({
-    connection: { connectionString: url },
-    label: 'Postgres',
-    ...options,
-  })
-  try {
-    await store.prepare()
-    return store
-  } catch (error) {
-    await store[Symbol.asyncDispose]()
-    throw error
-  }
-}
+import { mergedSums, runSql } from '../support/database.ts'
+import {
+  NOON,
+  batchOf,
+  clickOf,
+  emptyDatabase,
+  openAt,
+  openEmpty,
+  sumOf,
+  untilMerged,
+} from '../support/postgres-store.ts'
 
 testCountStore('Postgres', openEmpty)
 testBannerStore('Postgres', openEmpty)
-
-function batchOf(source: string, from: bigint, clicks: readonly Click[]) {
-  return aggregate({ span: { source, from, to: from + 1n, batchId: randomUUID() }, clicks })
-}
-
-function clickOf(bannerId: number, at = NOON, key?: string): Click {
-  return { bannerId, tally: 'click', at, ...(key !== undefined && { key }) }
-}
-
-async function sumOf(store: PostgresDatabase): Promise<number> {
-  const always = { resolution: 'day', from: 0, to: 2 * NOON } as const
-  const { rows } = await store.totals('click', [always])
-  return rows.reduce((sum, { total }) => sum + total, 0)
-}
-
-async function untilMerged(url: string): Promise<void> {
-  const deadline = performance.now() + 20_000
-  while ((await runSql(url, 'select from unmerged')).length > 0) {
-    assert.ok(performance.now() < deadline, 'nothing was merged')
-    await pause(20)
-  }
-}
 
 test('I6: merging changes no answer of Postgres, and the three tables agree', async () => {
   const { url } = await emptyDatabase()
@@ -219,115 +170,6 @@ test('I7: processes that count the same keys at once count each once, without a 
   )
   assert.equal(row?.['deadlocks'], 0)
   for (const each of stores) await each[Symbol.asyncDispose]()
-})
-
-test('processes that start at once migrate and seed once', async () => {
-  const { url } = await emptyDatabase()
-  const stores = await Promise.all(Array.from({ length: 5 }, () => openAt(url)))
-  const draft = { id: 1, name: 'One', url: null, status: 'active' } as const
-  const seeded = await Promise.all(stores.map((store) => store.seed([draft])))
-  assert.deepEqual(
-    seeded.toSorted((a, b) => a - b),
-    [0, 0, 0, 0, 1],
-  )
-  for (const store of stores) await store[Symbol.asyncDispose]()
-})
-
-test('a newer schema is refused, and left as it is', async () => {
-  const { url } = await emptyDatabase()
-  await (await openAt(url))[Symbol.asyncDispose]()
-  await runSql(url, `insert into schema_versions values (99, 'from the future')`)
-  await assert.rejects(openAt(url), { name: 'OperatorError', message: /schema 99.*newer version/ })
-  const [row] = await runSql(url, 'select max(version)::int as version from schema_versions')
-  assert.equal(row?.['version'], 99)
-})
-
-test('what an operator has to mend is said in a sentence: database, user, rights', async () => {
-  const { url } = await emptyDatabase()
-  const missing = new URL(url)
-  missing.pathname = 'nowhere'
-  await assert.rejects(openAt(missing.href), {
-    name: 'OperatorError',
-    message: 'Postgres has no such database (database "nowhere" does not exist).',
-  })
-  await runSql(url, `create role stranger_${process.pid} login`)
-  try {
-    const stranger = new URL(url)
-    stranger.username = `stranger_${process.pid}`
-    await assert.rejects(openAt(stranger.href), {
-      name: 'OperatorError',
-      message: /^Postgres does not give the rights \(permission denied/,
-    })
-  } finally {
-    await runSql(url, `drop role stranger_${process.pid}`)
-  }
-})
-
-test('a server that cannot be reached is store_unavailable', async () => {
-  await assert.rejects(openAt('postgresql://postgres@127.0.0.1:1/postgres'), {
-    code: 'store_unavailable',
-  })
-})
-
-test('I3: terminated connections are replaced, and what they left in doubt counts once', async () => {
-  const { url } = await emptyDatabase()
-  await using store = await openAt(url)
-  await store.open('writer:a', 0n)
-  for (let round = 0n; round < 10n; round += 1n) {
-    const batch = batchOf('writer:a', round, [clickOf(1)])
-    const terminating = runSql(
-      url,
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid()`,
-    )
-    // As the log does it: the same batch again, while nobody knows.
-    const outcome = await (async () => {
-      for (let attempt = 0; attempt < 100; attempt += 1) {
-        try {
-          return await store.commit(batch)
-        } catch (error) {
-          if (!(error instanceof AppError && error.code === 'store_unavailable')) throw error
-          await pause(10)
-        }
-      }
-      return 'in doubt'
-    })()
-    assert.equal(outcome, 'counted')
-    await terminating
-  }
-  for (let attempt = 0; ; attempt += 1) {
-    const sum = await sumOf(store).catch(() => undefined)
-    if (sum === undefined && attempt < 100) continue // a connection that ended unnoticed
-    assert.equal(sum, 10)
-    break
-  }
-})
-
-test('every session waits for the disk, whatever the database’s defaults say', async () => {
-  const { url } = await emptyDatabase()
-  const name = new URL(url).pathname.slice(1)
-  await runSql(
-    url,
-    `alter database ${name} set synchronous_commit = off;
-     alter database ${name} set default_transaction_isolation = 'repeatable read'`,
-  )
-  await using store = await openAt(url)
-  await store.open('writer:a', 0n)
-  await runSql(
-    url,
-    `create table seen (name text, value text);
-     create function look() returns trigger language plpgsql as $$ begin
-       insert into seen select name, setting from pg_settings
-       where name in ('synchronous_commit', 'transaction_isolation');
-       return null;
-     end $$;
-     create trigger looks after insert on unmerged execute function look()`,
-  )
-  await store.commit(batchOf('writer:a', 0n, [clickOf(1)]))
-  assert.deepEqual(await runSql(url, 'select name, value from seen order by name'), [
-    { name: 'synchronous_commit', value: 'on' },
-    { name: 'transaction_isolation', value: 'read committed' },
-  ])
 })
 
 test('I10: a process that starts is not behind the clock that another has used', async () => {
