@@ -4,7 +4,7 @@ import { runAggregator, type AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './clock.ts'
-import { AppError, reasonOf } from './errors.ts'
+import { isUnavailable, reasonOf } from './errors.ts'
 import { listen } from './http/server.ts'
 import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
@@ -158,7 +158,7 @@ async function startPreparation(
       if (isAway) logger.info('The store is there; counting')
       return true
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'store_unavailable')) throw error
+      if (!isUnavailable(error)) throw error
       if (!isAway) logger.warn(`The store is away, trying again: ${reasonOf(error)}`)
       isAway = true
       return false

@@ -169,6 +169,11 @@ export class AppError extends Error {
   }
 }
 
+/** The store is away or its answer was lost: the same may succeed later. */
+export function isUnavailable(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'store_unavailable'
+}
+
 /** What was said in the first place: for the log alone, as callers are not shown internals. */
 export function reasonOf(error: Error): string {
   const { cause = error } = error

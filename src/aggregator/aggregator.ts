@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import type { Batch, ClickSource, Outcome } from '../log/click-log.ts'
 import type { CountStore } from '../store/count-store.ts'
 import { aggregate } from './aggregate.ts'
@@ -28,9 +28,7 @@ async function attempt(store: Pick<CountStore, 'commit'>, batch: Batch): Promise
   try {
     return { kind: await store.commit(aggregate(batch)) }
   } catch (error) {
-    if (error instanceof AppError && error.code === 'store_unavailable') {
-      return { kind: 'in-doubt', cause: error }
-    }
+    if (isUnavailable(error)) return { kind: 'in-doubt', cause: error }
     throw error
   }
 }

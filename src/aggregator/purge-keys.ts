@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { AppError } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import { sleep } from '../lib/background.ts'
 import type { CountStore } from '../store/count-store.ts'
 
@@ -35,7 +35,7 @@ async function purgeStep(store: Pick<CountStore, 'purgeKeys'>, before: number): 
     return await store.purgeKeys(before, STEP_KEYS)
   } catch (error) {
     // A store that is away loses nothing here: the keys wait for the next step.
-    if (error instanceof AppError && error.code === 'store_unavailable') return 0
+    if (isUnavailable(error)) return 0
     throw error
   }
 }

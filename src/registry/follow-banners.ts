@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts'
+import { isUnavailable } from '../errors.ts'
 import { sleep } from '../lib/background.ts'
 import type { BannerRegistry } from './banner-registry.ts'
 
@@ -9,13 +9,12 @@ export async function followBanners(
   registry: Pick<BannerRegistry, 'refresh'>,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  for (;;) {
     await sleep(INTERVAL_MS, signal)
-    await registry.refresh().catch(passUnlessBroken)
+    if (signal.aborted) return
+    await registry.refresh().catch((error: unknown) => {
+      // While the store is away this process goes on with what it knows.
+      if (!isUnavailable(error)) throw error
+    })
   }
-}
-
-/** While the store is away this process goes on with what it knows. */
-function passUnlessBroken(error: unknown): void {
-  if (!(error instanceof AppError && error.code === 'store_unavailable')) throw error
 }

@@ -1,7 +1,7 @@
 import type { Banner, BannerDraft } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { Clock } from '../../clock.ts'
-import { OperatorError } from '../../errors.ts'
+import { isUnavailable, OperatorError } from '../../errors.ts'
 import type { BannerChanges, BannerPage, BannerStore } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
@@ -84,10 +84,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
     this.#merger = new Merger(this.#upkeep)
-    this.#keepingAlive = setInterval(
-      () => void this.#keepAlive().catch(() => {}),
-      KEEP_ALIVE_INTERVAL_MS,
-    )
+    this.#keepingAlive = setInterval(() => void this.#keepAliveIfThere(), KEEP_ALIVE_INTERVAL_MS)
   }
 
   get clock(): Clock {
@@ -150,6 +147,13 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     const row = await this.#ask(this.#upkeep, keepAlive(own, instant))
     this.#clock.holdAt(Number(row?.['latest'] ?? 0))
     await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS, own))
+  }
+
+  /** While the database is away there is nobody to tell; a mistake of ours ends the process. */
+  async #keepAliveIfThere(): Promise<void> {
+    await this.#keepAlive().catch((error: unknown) => {
+      if (!isUnavailable(error)) throw error
+    })
   }
 
   async open(source: string, from: bigint): Promise<bigint> {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError } from '../../errors.ts'
+import { isUnavailable } from '../../errors.ts'
 import type { Connections } from './connections.ts'
 
 const MERGE_AFTER_MS = 500
@@ -84,7 +84,7 @@ export class Merger implements AsyncDisposable {
       this.#stepDeltas = STEP_DELTAS
       return true
     } catch (error) {
-      if (!(error instanceof AppError)) this.#failure = error
+      if (!isUnavailable(error)) this.#failure = error
       // If it took too long, the next one takes less.
       this.#stepDeltas = Math.max(STEP_DELTAS_MIN, Math.floor(this.#stepDeltas / 2))
       this.#isWanted = true

@@ -23,7 +23,7 @@ export function nextOf(source: string): Statement {
  * Keeps the sources of a process from being forgotten, and stores its clock: one that starts later
  * must not be behind it. Returns `latest`, the last instant that any process has stored.
  */
-export function keepAlive(sources: readonly string[], instant: number | undefined): Statement {
+export function keepAlive(sources: readonly string[], instant: number): Statement {
   return {
     name: 'keep_alive',
     text: `
