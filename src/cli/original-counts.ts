@@ -1,13 +1,12 @@
 import { Client, type ClientConfig } from 'pg'
 import { parseBannerId } from '../banner.ts'
 import { OperatorError, reasonOf } from '../errors.ts'
-import { MINUTE_MS } from '../minute.ts'
+import { HOUR_MS, MINUTE_MS } from '../minute.ts'
 import type { ImportedCount } from '../store/import-store.ts'
 
 /** A row is an hour of a banner: 60 minutes at most. */
 const PAGE_ROWS = 100
 const TIMEOUT_MS = 10_000
-const HOUR_MS = 3_600_000
 /** Sums of quarters of an hour fit 32 bits, with room for clicks to come. */
 const COUNT_MAX = 100_000_000
 const LAST_HOUR = Date.UTC(2100, 0)
@@ -30,7 +29,8 @@ interface OriginalRow {
 
 /**
  * Reads the original service's table `banner_stats (banner_id, hour_timestamp, counts)` by pages, in
- * one snapshot, hour by hour, as clicks would have come. A time without zone is UTC. Rows of one banner and hour are added up.
+ * one snapshot, hour by hour, as clicks would have come. A time without zone is UTC. Rows of one
+ * banner and hour are added up.
  */
 export async function* readOriginalCounts(connection: ClientConfig): AsyncGenerator<OriginalPage> {
   const client = new Client({ ...connection, connectionTimeoutMillis: TIMEOUT_MS })
@@ -79,18 +79,25 @@ function countsOf(row: OriginalRow, skip: (what: string) => void): ImportedCount
     return []
   }
   const byMinute = new Map<number, number>()
-  for (const [name, count] of row.counts.flatMap((each) => Object.entries(each ?? {}))) {
-    const minute = /^[0-5]?\d$/.test(name) ? Number(name) : undefined
-    const sum = (byMinute.get(minute ?? 0) ?? 0) + Number(count)
-    if (minute === undefined || !Number.isInteger(count) || count < 0 || sum > COUNT_MAX) {
-      skip(`${place}: ${JSON.stringify({ [name]: count })} is not a minute and its count`)
-    } else if (count > 0) {
-      byMinute.set(minute, sum)
+  for (const counts of row.counts) {
+    if (!isObject(counts)) {
+      skip(`${place}: ${JSON.stringify(counts)} is no object of minutes and counts`)
+      continue
+    }
+    for (const [name, count] of Object.entries(counts)) {
+      const minute = /^[0-5]?\d$/.test(name) ? Number(name) : Number.NaN
+      const clicks = typeof count === 'number' && count >= 0 ? count : Number.NaN
+      const sum = (byMinute.get(minute) ?? 0) + clicks
+      const isCount = Number.isInteger(minute) && Number.isInteger(sum) && sum <= COUNT_MAX
+      if (isCount) byMinute.set(minute, sum)
+      else skip(`${place}: ${JSON.stringify({ [name]: count })} is not a minute and its count`)
     }
   }
-  return [...byMinute].map(([minute, count]) => ({
-    bannerId,
-    minute: hour + minute * MINUTE_MS,
-    count,
-  }))
+  return [...byMinute]
+    .filter(([, count]) => count > 0)
+    .map(([minute, count]) => ({ bannerId, minute: hour + minute * MINUTE_MS, count }))
+}
+
+function isObject(counts: unknown): counts is Record<string, unknown> {
+  return typeof counts === 'object' && counts !== null && !Array.isArray(counts)
 }

@@ -97,6 +97,8 @@ test('what is no count is left out and named, and the rest is imported', async (
        (0, '2024-12-10 12:00:00', '{"0": 2}'),
        (2147483648, '2024-12-10 12:00:00', '{"0": 2}'),
        (8, '2024-12-10 12:00:00', null),
+       (8, '2024-12-10 13:00:00', '[5, 6]'),
+       (8, '2024-12-10 14:00:00', '7'),
        (9, null, '{"0": 1}'),
        (9, 'infinity', '{"0": 1}'),
        (9, '2300-01-01', '{"0": 1}'),
@@ -111,6 +113,9 @@ test('what is no count is left out and named, and the rest is imported', async (
     'banner 0, hour 2024-12-10T12:00:00.000Z: not a banner id',
     'banner 2147483648, hour 2024-12-10T12:00:00.000Z: not a banner id',
     'banner 7, hour 2024-12-10 12:30:00: not the beginning of an hour since 1970',
+    'banner 8, hour 2024-12-10T12:00:00.000Z: null is no object of minutes and counts',
+    'banner 8, hour 2024-12-10T13:00:00.000Z: [5,6] is no object of minutes and counts',
+    'banner 8, hour 2024-12-10T14:00:00.000Z: 7 is no object of minutes and counts',
     'banner 9, hour null: not the beginning of an hour since 1970',
     'banner 9, hour infinity: not the beginning of an hour since 1970',
     'banner 9, hour 2300-01-01 00:00:00: not the beginning of an hour since 1970',
@@ -123,7 +128,7 @@ test('what is no count is left out and named, and the rest is imported', async (
   ]) {
     assert.ok(output.includes(`  - ${line}\n`), `${line}\nis not in\n${output}`)
   }
-  assert.match(output, /^Skipped 13 entries:$/m)
+  assert.match(output, /^Skipped 16 entries:$/m)
 })
 
 test('two imports at once add each count once', async () => {
