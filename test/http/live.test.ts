@@ -148,6 +148,35 @@ inEachShape((start) => {
   })
 })
 
+test('a reader that leaves while its banner is looked up is not kept', async () => {
+  using live = new LiveFeed({
+    counts: { recent: async () => [] },
+    clock: { now: () => 0 },
+    streamsMax: 1,
+  })
+  const server = fastify()
+  const looking = Promise.withResolvers<void>()
+  const closed = Promise.withResolvers<void>()
+  server.server.on('connection', (socket) => socket.on('close', () => closed.resolve()))
+  const banners = {
+    async find() {
+      looking.resolve()
+      await closed.promise
+      return { id: 7, name: 'Seven', url: null, status: 'active', createdAt: 0 } as const
+    },
+  }
+  server.get('/live', getLive({ live, banners }))
+  const origin = await server.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+  socket.write('GET /live?banner=7 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await looking.promise
+  socket.destroy()
+  await closed.promise
+  await pause(20) // the handler goes on
+  assert.equal(live.streams, 0)
+  await server.close()
+})
+
 test('while nothing changes a comment keeps the connection open', async () => {
   using live = new LiveFeed({
     counts: { recent: async () => [] },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { emptyResult, post, runLoad } from '../support/load.ts'
+import { post } from '../support/load.ts'
 import { startService, temporaryFolder, totalOf, type Service } from '../support/service.ts'
 
 async function readiness(service: Service): Promise<number> {
@@ -55,30 +55,6 @@ test('I4: a store that hangs costs 503s and bounded memory, and counting resumes
   const counted = await totalOf(service.origin)
   assert.ok(counted >= 2 && counted <= 2 + refusedWith('store_unavailable'), `counted ${counted}`)
   assert.equal(await service.stop(), 0)
-})
-
-test('I1: SIGTERM under load: everything accepted is answered, and the count is what was acknowledged', async () => {
-  using folder = temporaryFolder()
-  const settings = { DATA_DIR: folder.path }
-  const service = await startService(settings)
-  const result = emptyResult()
-  const loading = runLoad({
-    origin: service.origin,
-    connections: 32,
-    result,
-    next: () => (service.child.exitCode === null ? { path: '/counter/7' } : undefined),
-  })
-  await pause(500)
-  assert.equal(await service.stop('SIGTERM'), 0, service.output())
-  await loading
-  assert.match(service.output(), /Stopped; every acknowledged click is counted/)
-  await using again = await startService(settings)
-  assert.ok(result.acknowledged > 100)
-  assert.deepEqual([...result.refused], [])
-  const counted = await totalOf(again.origin)
-  assert.ok(counted >= result.acknowledged, `lost ${result.acknowledged - counted}`)
-  // A request that crossed the closing of its connection was never read, so never counted.
-  assert.equal(counted, result.acknowledged)
 })
 
 test('a full disk: 503, nothing acknowledged is lost, and counting resumes', async (t) => {

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { emptyResult, runLoad } from '../support/load.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
 import { runProgram, startService, temporaryFolder, totalOf } from '../support/service.ts'
 
@@ -149,23 +148,4 @@ test('what cannot be stored before the stop is over is said, with exit code 1', 
   assert.equal(await service.stop(), 1)
   assert.match(service.output(), /Gave up stopping after 2000 ms: 1 click/)
   postgres.thaw()
-})
-
-test('I1: SIGTERM under load on Postgres: everything accepted is answered, and counted', async () => {
-  await using own = await createDatabase(postgres.url)
-  const service = await startService({ DATABASE_URL: own.url })
-  const result = emptyResult()
-  const loading = runLoad({
-    origin: service.origin,
-    connections: 32,
-    result,
-    next: () => (service.child.exitCode === null ? { path: '/counter/7' } : undefined),
-  })
-  await pause(500)
-  assert.equal(await service.stop('SIGTERM'), 0, service.output())
-  await loading
-  await using again = await startService({ DATABASE_URL: own.url })
-  assert.ok(result.acknowledged > 100)
-  assert.deepEqual([...result.refused], [])
-  assert.equal(await totalOf(again.origin), result.acknowledged)
 })
