@@ -1,6 +1,6 @@
 // `npm run bench:year`: how long the questions of a dashboard take on a year of 100 banners with
 // clicks in every minute, while 1,000 clicks a second are counted. Making the data takes minutes,
-// and 10 GB of disk.
+// and some gigabytes of disk.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
