@@ -137,8 +137,8 @@ async function seedBanners(
 ): Promise<void> {
   if ((await store.list({ limit: 1, after: 0, withArchived: true })).length > 0) return
   const { path, drafts } = readBannersFile(file)
-  const seeded = await store.seed(drafts)
-  if (seeded > 0) logger.info(`First start: loaded ${seeded} banners from ${path}`)
+  const added = await store.addAll(drafts, 'onlyFirst')
+  if (added > 0) logger.info(`First start: loaded ${added} banners from ${path}`)
 }
 
 /**

@@ -17,6 +17,12 @@ export interface Banner {
 /** What a caller gives to register a banner. */
 export type BannerDraft = Omit<Banner, 'createdAt'>
 
+/** The same, where the service may choose the id. */
+export type NewBanner = Omit<BannerDraft, 'id'> & { readonly id?: number | undefined }
+
+/** What a caller gives to change a banner: what is absent stays as it is. */
+export type BannerChange = Partial<Omit<BannerDraft, 'id'>>
+
 const NAME_CODE_POINTS_MAX = 200
 const URL_CHARACTERS_MAX = 2_048
 // C0, DEL and C1: none of them can be typed, and all of them can forge a log line or a CSV row.

@@ -71,6 +71,16 @@ export const ERRORS = {
     title: 'Request timeout',
     about: 'The request did not arrive in time.',
   },
+  banner_exists: {
+    status: 409,
+    title: 'Banner exists',
+    about: 'A banner has, or had, this id. Ids are never given twice: choose another one, or none.',
+  },
+  banner_ids_exhausted: {
+    status: 409,
+    title: 'Banner ids exhausted',
+    about: 'The service has given out its last id: give one of your own.',
+  },
   banner_paused: {
     status: 410,
     title: 'Banner paused',

@@ -1,4 +1,5 @@
-import type { Banner, BannerDraft } from '../banner.ts'
+import type { Banner, BannerChange, BannerDraft, NewBanner } from '../banner.ts'
+import { AppError } from '../errors.ts'
 
 export interface BannerPage {
   /** How many at most, from 1. */
@@ -23,6 +24,24 @@ export interface BannerStore {
   find(id: number): Promise<Banner | undefined>
   /** By id. */
   list(page: BannerPage): Promise<readonly Banner[]>
-  /** Registers all of them if no banner was ever registered; returns how many were. */
-  seed(drafts: readonly BannerDraft[]): Promise<number>
+  /**
+   * Registers a banner; one without an id gets the next one of the service's own counter, which
+   * skips used ids and is not moved by given ones. Throws `banner_exists` for an id that was ever
+   * used, `banner_ids_exhausted` when none is left.
+   */
+  add(banner: NewBanner): Promise<Banner>
+  /**
+   * Registers those whose ids were never used; `onlyFirst`: only if no banner was ever registered.
+   * Returns how many it has registered.
+   */
+  addAll(drafts: readonly BannerDraft[], when: 'onlyFirst' | 'always'): Promise<number>
+  /** Returns the banner as it is then, undefined if there is none. */
+  change(id: number, change: BannerChange): Promise<Banner | undefined>
+}
+
+/** What `add` throws when nothing was registered. */
+export function notAdded({ id }: NewBanner): AppError {
+  return id === undefined
+    ? new AppError('banner_ids_exhausted', 'No id is left to give out; give one of your own.')
+    : new AppError('banner_exists', `Id ${id} is or was a banner's; choose another one, or none.`)
 }

@@ -12,11 +12,16 @@ const DRAFTS: readonly BannerDraft[] = [
   { id: 2_147_483_647, name: 'Last', url: null, status: 'archived' },
 ]
 
-/** `open` gives an empty store. */
-export function testBannerStore(name: string, open: () => Promise<OpenedStore>): void {
+const BLANK = { name: 'Some', url: null, status: 'paused' } as const
+
+/** `open` gives an empty store, in which the statements have run that it is given. */
+export function testBannerStore(
+  name: string,
+  open: (statements?: string) => Promise<OpenedStore>,
+): void {
   test(`${name}: banners are found, and listed by id, page by page`, async () => {
     await using store = await open()
-    assert.equal(await store.seed(DRAFTS), 3)
+    assert.equal(await store.addAll(DRAFTS, 'onlyFirst'), 3)
     const found = await store.find(7)
     assert.ok(found !== undefined && found.createdAt > 0)
     assert.deepEqual(found, { ...DRAFTS[0], createdAt: found.createdAt })
@@ -37,10 +42,80 @@ export function testBannerStore(name: string, open: () => Promise<OpenedStore>):
     assert.deepEqual(await store.changesSince(version), { version, banners: [] })
   })
 
-  test(`${name}: only an empty registry is seeded`, async () => {
+  test(`${name}: demo banners are for an empty registry; later only new ids are registered`, async () => {
     await using store = await open()
-    assert.equal(await store.seed(DRAFTS.slice(0, 1)), 1)
-    assert.equal(await store.seed(DRAFTS), 0)
-    assert.equal((await store.changesSince(0)).banners.length, 1)
+    assert.equal(await store.addAll(DRAFTS.slice(0, 1), 'onlyFirst'), 1)
+    assert.equal(await store.addAll(DRAFTS, 'onlyFirst'), 0)
+    const { version, banners } = await store.changesSince(0)
+    assert.equal(banners.length, 1)
+    const again = DRAFTS.map((draft) => ({ ...draft, name: 'Again' }))
+    assert.equal(await store.addAll(again, 'always'), 2)
+    assert.equal((await store.find(7))?.name, 'Seven')
+    assert.equal((await store.find(2))?.name, 'Again')
+    assert.deepEqual(
+      (await store.changesSince(version)).banners.map(({ id }) => id),
+      [2, 2_147_483_647],
+    )
+  })
+
+  test(`${name}: a banner is added once an id, and followed`, async () => {
+    await using store = await open()
+    const { version } = await store.changesSince(0)
+    const banner = await store.add({ id: 7, name: 'Seven', url: null, status: 'paused' })
+    assert.ok(banner.createdAt > 0)
+    assert.deepEqual(banner, { ...BLANK, id: 7, name: 'Seven', createdAt: banner.createdAt })
+    assert.deepEqual(await store.find(7), banner)
+    assert.deepEqual((await store.changesSince(version)).banners, [{ id: 7, status: 'paused' }])
+    await assert.rejects(store.add({ ...BLANK, id: 7 }), { code: 'banner_exists' })
+    await store.change(7, { status: 'archived' })
+    await assert.rejects(store.add({ ...BLANK, id: 7 }), { code: 'banner_exists' })
+    assert.equal((await store.find(7))?.name, 'Seven')
+  })
+
+  test(`${name}: the counter of ids skips used ones, and is not moved by given ones`, async () => {
+    await using store = await open()
+    const idOf = async (id?: number): Promise<number> => (await store.add({ ...BLANK, id })).id
+    assert.equal(await idOf(), 1)
+    assert.equal(await idOf(2), 2)
+    assert.equal(await idOf(3), 3)
+    assert.equal(await idOf(5), 5)
+    assert.equal(await idOf(2_147_483_646), 2_147_483_646)
+    assert.deepEqual([await idOf(), await idOf(), await idOf()], [4, 6, 7])
+    await store.change(7, { status: 'archived' })
+    assert.equal(await idOf(), 8)
+    const atOnce = await Promise.all(Array.from({ length: 20 }, () => idOf()))
+    assert.deepEqual(
+      atOnce.toSorted((a, b) => a - b),
+      Array.from({ length: 20 }, (_, index) => index + 9),
+    )
+  })
+
+  test(`${name}: when the counter has passed the last id none is left, but for given ones`, async () => {
+    await using store = await open('update registry set next_id = 2147483645')
+    const idOf = async (id?: number): Promise<number> => (await store.add({ ...BLANK, id })).id
+    assert.equal(await idOf(2_147_483_646), 2_147_483_646)
+    assert.deepEqual([await idOf(), await idOf()], [2_147_483_645, 2_147_483_647])
+    for (let times = 0; times < 2; times += 1) {
+      await assert.rejects(idOf(), { code: 'banner_ids_exhausted' })
+    }
+    assert.equal(await idOf(9), 9)
+  })
+
+  test(`${name}: what a change does not name stays, also of changes at once`, async () => {
+    await using store = await open()
+    const url = 'https://example.org/?a=b'
+    const { createdAt } = await store.add({ ...BLANK, id: 7, url, status: 'active' })
+    const { version } = await store.changesSince(0)
+    await Promise.all([
+      ...Array.from({ length: 10 }, (_, index) => store.change(7, { name: `Name ${index}` })),
+      store.change(7, { status: 'paused' }),
+    ])
+    const changed = await store.change(7, { name: 'Ünique 😀' })
+    const banner = { id: 7, name: 'Ünique 😀', url, status: 'paused', createdAt }
+    assert.deepEqual(changed, banner)
+    assert.deepEqual(await store.find(7), banner)
+    assert.equal((await store.change(7, { url: null }))?.url, null)
+    assert.deepEqual((await store.changesSince(version)).banners, [{ id: 7, status: 'paused' }])
+    assert.equal(await store.change(8, { name: 'Nobody' }), undefined)
   })
 }

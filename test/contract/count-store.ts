@@ -37,8 +37,9 @@ async function countsOf(store: CountStore, bannerId: number, resolution: Resolut
 
 async function seeded(open: () => Promise<OpenedStore>): Promise<OpenedStore> {
   const store = await open()
-  await store.seed(
+  await store.addAll(
     [1, 2, 3].map((id) => ({ id, name: `Banner ${id}`, url: null, status: 'active' })),
+    'onlyFirst',
   )
   await store.open('writer:a', 0n)
   return store

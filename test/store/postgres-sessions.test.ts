@@ -13,7 +13,7 @@ test('processes that start at once migrate and seed once', async () => {
   const { url } = await emptyDatabase()
   const stores = await Promise.all(Array.from({ length: 5 }, () => openAt(url)))
   const draft = { id: 1, name: 'One', url: null, status: 'active' } as const
-  const seeded = await Promise.all(stores.map((store) => store.seed([draft])))
+  const seeded = await Promise.all(stores.map((store) => store.addAll([draft], 'onlyFirst')))
   assert.deepEqual(
     seeded.toSorted((a, b) => a - b),
     [0, 0, 0, 0, 1],

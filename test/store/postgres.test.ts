@@ -16,7 +16,12 @@ import {
 } from '../support/postgres-store.ts'
 
 testCountStore('Postgres', openEmpty)
-testBannerStore('Postgres', openEmpty)
+testBannerStore('Postgres', async (statements = '') => {
+  const { url } = await emptyDatabase()
+  const store = await openAt(url)
+  await runSql(url, statements)
+  return store
+})
 
 test('I6: merging changes no answer of Postgres, and the three tables agree', async () => {
   const { url } = await emptyDatabase()

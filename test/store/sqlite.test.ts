@@ -19,7 +19,13 @@ async function openEmpty(options: Partial<SqliteOptions> = {}): Promise<SqliteDa
 }
 
 testCountStore('SQLite', openEmpty)
-testBannerStore('SQLite', openEmpty)
+testBannerStore('SQLite', async (statements = '') => {
+  const { path: folder } = folders.use(temporaryFolder())
+  const store = await openEmpty({ folder })
+  using other = new DatabaseSync(join(folder, 'tallymark.sqlite'), { timeout: 1_000 })
+  other.exec(statements)
+  return store
+})
 
 /** A batch of one click each of `count` banners: as many new rows in each table. */
 function manyRows(span: { from: bigint; to: bigint }, count: number) {

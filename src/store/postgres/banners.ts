@@ -1,4 +1,11 @@
-import { BANNER_STATUSES, type Banner, type BannerDraft, type BannerStatus } from '../../banner.ts'
+import {
+  BANNER_STATUSES,
+  type Banner,
+  type BannerChange,
+  type BannerDraft,
+  type BannerStatus,
+  type NewBanner,
+} from '../../banner.ts'
 import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
 import type { Row, Statement } from './connections.ts'
 
@@ -43,20 +50,51 @@ export function listBanners({ after, withArchived, limit }: BannerPage): Stateme
   }
 }
 
-/** Registers all of them if no banner was ever registered; `seeded` says how many were. */
-export function seedBanners(drafts: readonly BannerDraft[], instant: number): Statement {
+/** Returns the banner, or nothing: sql/postgres/0003-add-banner.sql. */
+export function addBanner(banner: NewBanner, instant: number): Statement {
+  return {
+    text: `select ${COLUMNS} from add_banner($1, $2)`,
+    values: [JSON.stringify(banner), instant],
+  }
+}
+
+/** `added` says how many were registered. */
+export function addBanners(
+  drafts: readonly BannerDraft[],
+  when: 'onlyFirst' | 'always',
+  instant: number,
+): Statement {
   return {
     text: `
-      with first as (
-        update registry set version = 1 where version = 0 returning version
+      with changed as (
+        update registry set version = version + 1 where $3 or version = 0 returning version
       ), added as (
         insert into banners (id, name, url, status, created_at, version)
         select id, name, url, status, $2, version
-        from first, json_to_recordset($1) as draft (id integer, name text, url text, status text)
+        from changed, json_to_recordset($1) as draft (id integer, name text, url text, status text)
+        order by id
+        on conflict do nothing
         returning id
       )
-      select count(*)::int as seeded from added`,
-    values: [JSON.stringify(drafts), instant],
+      select count(*)::int as added from added`,
+    values: [JSON.stringify(drafts), instant, when === 'always'],
+  }
+}
+
+/** Locks the registry first, as everybody does who changes banners. */
+export function changeBanner(id: number, { name, url, status }: BannerChange): Statement {
+  return {
+    text: `
+      with changed as (
+        update registry set version = version + 1
+        where exists (select from banners where id = $1)
+        returning version
+      )
+      update banners set name = coalesce($2, name), url = case when $3 then $4 else url end,
+        status = coalesce($5, status), version = changed.version
+      from changed where id = $1
+      returning ${COLUMNS}`,
+    values: [id, name, url !== undefined, url, status],
   }
 }
 

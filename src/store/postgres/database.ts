@@ -1,17 +1,24 @@
-import type { Banner, BannerDraft } from '../../banner.ts'
+import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { Clock } from '../../clock.ts'
 import { isUnavailable, OperatorError } from '../../errors.ts'
-import type { BannerChanges, BannerPage, BannerStore } from '../../registry/banner-store.ts'
+import {
+  notAdded,
+  type BannerChanges,
+  type BannerPage,
+  type BannerStore,
+} from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import {
+  addBanner,
+  addBanners,
   bannerOf,
+  changeBanner,
   changesOf,
   findBanner,
   listBanners,
   readBannerChanges,
-  seedBanners,
 } from './banners.ts'
 import { PostgresClock } from './clock.ts'
 import { commitBatch, lastBatchId } from './commit.ts'
@@ -29,6 +36,8 @@ const MIGRATION_TIMEOUT_MS = 30 * 60_000
 const READ_CONNECTIONS_MAX = 5
 const READS_WAITING_MAX = 200
 const UPKEEP_CONNECTIONS_MAX = 2
+/** Changes of banners, for the most part. */
+const UPKEEP_WAITING_MAX = 100
 const KEEP_ALIVE_INTERVAL_MS = 10_000
 /** The first with functions whose body is SQL. */
 const VERSION_MIN = 14
@@ -80,7 +89,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       connection,
       purpose: 'upkeep',
       connectionsMax: UPKEEP_CONNECTIONS_MAX,
-      waitingMax: 10,
+      waitingMax: UPKEEP_WAITING_MAX,
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
     this.#merger = new Merger(this.#upkeep)
@@ -216,9 +225,20 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     return (await this.#reads.query(listBanners(page))).map(bannerOf)
   }
 
-  async seed(drafts: readonly BannerDraft[]): Promise<number> {
-    const [row] = await this.#upkeep.query(seedBanners(drafts, this.#clock.now()))
-    return Number(row?.['seeded'])
+  async add(banner: NewBanner): Promise<Banner> {
+    const [row] = await this.#upkeep.query(addBanner(banner, this.#clock.now()))
+    if (row === undefined) throw notAdded(banner)
+    return bannerOf(row)
+  }
+
+  async addAll(drafts: readonly BannerDraft[], when: 'onlyFirst' | 'always'): Promise<number> {
+    const [row] = await this.#upkeep.query(addBanners(drafts, when, this.#clock.now()))
+    return Number(row?.['added'])
+  }
+
+  async change(id: number, change: BannerChange): Promise<Banner | undefined> {
+    const [row] = await this.#upkeep.query(changeBanner(id, change))
+    return row && bannerOf(row)
   }
 
   /** Every answer with an `instant` corrects the clock. */

@@ -1,8 +1,13 @@
 import { join } from 'node:path'
-import type { Banner, BannerDraft } from '../../banner.ts'
+import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
-import type { BannerChanges, BannerPage, BannerStore } from '../../registry/banner-store.ts'
+import {
+  notAdded,
+  type BannerChanges,
+  type BannerPage,
+  type BannerStore,
+} from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import { openForWriting } from './connection.ts'
@@ -93,8 +98,18 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     return this.#reader.call('listBanners', page)
   }
 
-  seed(drafts: readonly BannerDraft[]): Promise<number> {
-    return this.#writer.call('seed', { drafts, instant: this.clock.now() })
+  async add(banner: NewBanner): Promise<Banner> {
+    const added = await this.#writer.call('addBanner', { banner, instant: this.clock.now() })
+    if (added === undefined) throw notAdded(banner)
+    return added
+  }
+
+  addAll(drafts: readonly BannerDraft[], when: 'onlyFirst' | 'always'): Promise<number> {
+    return this.#writer.call('addBanners', { drafts, when, instant: this.clock.now() })
+  }
+
+  change(id: number, change: BannerChange): Promise<Banner | undefined> {
+    return this.#writer.call('changeBanner', { id, change })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,11 @@
 // The thread that answers reads, on a connection of its own.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
-import { BANNER_STATUSES, type Banner, type BannerStatus } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
-import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
+import type { BannerPage } from '../../registry/banner-store.ts'
 import { MINUTE_MS } from '../../minute.ts'
 import type { BannerTotal, Delta, RecentCount, Series, Slice } from '../count-store.ts'
+import { findBanner, listBanners, readBannerChanges } from './banners.ts'
 import { openForReading, transaction } from './connection.ts'
 import { blobOf, unpackDeltas } from './packed.ts'
 import { addLatest } from '../latest.ts'
@@ -28,7 +28,7 @@ function readerCalls(database: DatabaseSync) {
       series(database, call),
     totals: (call: { tally: Tally; slices: readonly Slice[] }) => totals(database, call),
     recent: (call: { tally: Tally; since: number }) => recent(database, call),
-    bannerChanges: (since: number) => bannerChanges(database, since),
+    bannerChanges: (since: number) => snapshot(database, () => readBannerChanges(database, since)),
     findBanner: (id: number) => findBanner(database, id),
     listBanners: (page: BannerPage) => listBanners(database, page),
     close: () => database.close(),
@@ -158,50 +158,4 @@ function recent(
     for (const delta of unmergedOf(database, { tally })) if (delta.minute >= since) add(delta)
   })
   return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
-}
-
-function bannerChanges(database: DatabaseSync, since: number): BannerChanges {
-  return snapshot(database, () => {
-    const registry = database.prepare('select version from registry').get()
-    const rows = database
-      .prepare('select id, status from banners where version > ? order by id')
-      .all(since)
-    return {
-      version: Number(registry?.['version']),
-      banners: rows.map((row) => ({ id: Number(row['id']), status: statusOf(row['status']) })),
-    }
-  })
-}
-
-function findBanner(database: DatabaseSync, id: number): Banner | undefined {
-  const row = database
-    .prepare('select id, name, url, status, created_at from banners where id = ?')
-    .get(id)
-  return row === undefined ? undefined : bannerOf(row)
-}
-
-function listBanners(database: DatabaseSync, page: BannerPage): Banner[] {
-  return database
-    .prepare(
-      `select id, name, url, status, created_at from banners
-       where id > ? and (? or status <> 'archived') order by id limit ?`,
-    )
-    .all(page.after, page.withArchived ? 1 : 0, page.limit)
-    .map(bannerOf)
-}
-
-function bannerOf(row: Record<string, SQLOutputValue>): Banner {
-  return {
-    id: Number(row['id']),
-    name: String(row['name']),
-    url: row['url'] === null ? null : String(row['url']),
-    status: statusOf(row['status']),
-    createdAt: Number(row['created_at']),
-  }
-}
-
-function statusOf(value: unknown): BannerStatus {
-  const status = BANNER_STATUSES.find((known) => known === value)
-  if (status === undefined) throw new Error(`unknown banner status ${String(value)}`)
-  return status
 }

@@ -1,10 +1,11 @@
 // The thread that owns the one writing connection.
 import type { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
-import type { BannerDraft } from '../../banner.ts'
+import type { BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Span } from '../../log/click-log.ts'
 import type { Delta } from '../count-store.ts'
 import type { ImportedCount } from '../import-store.ts'
+import { addBanner, addBanners, changeBanner } from './banners.ts'
 import { openForWriting, transaction } from './connection.ts'
 import { isPassing } from './failure.ts'
 import { importCounts } from './imports.ts'
@@ -40,7 +41,13 @@ function writerCalls(database: DatabaseSync) {
       purgeKeys(database, call),
     importCounts: (call: { counts: readonly ImportedCount[]; instant: number }) =>
       importCounts(database, merger, call),
-    seed: (call: { drafts: readonly BannerDraft[]; instant: number }) => seed(database, call),
+    addBanner: (call: { banner: NewBanner; instant: number }) => addBanner(database, call),
+    addBanners: (call: {
+      drafts: readonly BannerDraft[]
+      when: 'onlyFirst' | 'always'
+      instant: number
+    }) => addBanners(database, call),
+    changeBanner: (call: { id: number; change: BannerChange }) => changeBanner(database, call),
     close: (instant: number) => close(database, merger, instant),
   }
 }
@@ -138,22 +145,5 @@ function purgeKeys(
       )
       .run(call.before, call.limit)
     return Number(purged.changes)
-  })
-}
-
-function seed(
-  database: DatabaseSync,
-  call: { drafts: readonly BannerDraft[]; instant: number },
-): number {
-  return transaction(database, 'begin immediate', () => {
-    if (database.prepare('select 1 from banners limit 1').get() !== undefined) return 0
-    const insert = database.prepare(
-      'insert into banners (id, name, url, status, created_at, version) values (?, ?, ?, ?, ?, 1)',
-    )
-    for (const { id, name, url, status } of call.drafts) {
-      insert.run(id, name, url, status, call.instant)
-    }
-    database.exec('update registry set version = 1')
-    return call.drafts.length
   })
 }
