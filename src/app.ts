@@ -45,14 +45,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   failed.catch(() => {}) // whoever waits for it sees it too; alone it must not end the process
 
-  const { store, prepare } = await openStore(config.store, logger)
+  const { store, prepare } = await openStore(config.store)
   building.use(store)
   const { clock } = store
   const registry = new BannerRegistry(store)
   const source = `writer:${randomUUID()}`
   const preparation = building.use(
     await startPreparation(fail, logger, async () => {
-      await prepare()
+      for (const warning of await prepare()) logger.warn(warning)
       await seedBanners(store, config.bannersFile, logger)
       await store.open(source, 0n)
       await registry.refresh()
@@ -113,21 +113,20 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 
 type Store = CountStore & BannerStore & ImportStore & AsyncDisposable & { readonly clock: Clock }
 
-/** `prepare` throws `store_unavailable` while the store is away; before it nothing else succeeds. */
+/**
+ * `prepare` throws `store_unavailable` while the store is away; before it nothing else succeeds. It
+ * returns warnings for the operator.
+ */
 export async function openStore(
   config: Config['store'],
-  logger: Logger,
-): Promise<{ store: Store; prepare: () => Promise<void> }> {
+): Promise<{ store: Store; prepare: () => Promise<readonly string[]> }> {
   if (config.kind === 'sqlite') {
-    return { store: new SqliteDatabase({ folder: config.folder }), prepare: async () => {} }
+    return { store: new SqliteDatabase({ folder: config.folder }), prepare: async () => [] }
   }
   // Only where it is needed: the driver takes 6 MB.
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
   const store = new PostgresDatabase(config)
-  const prepare = async () => {
-    for (const warning of await store.prepare()) logger.warn(warning)
-  }
-  return { store, prepare }
+  return { store, prepare: () => store.prepare() }
 }
 
 async function seedBanners(

@@ -1,54 +1,29 @@
 #!/usr/bin/env node
 // The executable: arguments to a command, its result to an exit code.
-import { readFileSync } from 'node:fs'
-import { HELP } from './cli/help.ts'
-import { serve } from './cli/serve.ts'
-import { OperatorError } from './errors.ts'
+import { UsageError } from './cli/command.ts'
+import { run } from './cli/commands.ts'
+import { AppError, isUnavailable, OperatorError, reasonOf } from './errors.ts'
 
+const FAILED_EXIT_CODE = 1
 const USAGE_EXIT_CODE = 2
 
-process.exit(await run(process.argv.slice(2)))
+// Who prints is told by a callback; unheard, a reader that left would end the process.
+process.stdout.on('error', () => {})
+process.exit(await run(process.argv.slice(2)).catch(report))
 
-async function run(args: readonly string[]): Promise<number> {
-  const [command = 'serve', ...rest] = args
-  if (command === 'import') {
-    if (rest.join(' ') !== '--original') return refuse('import needs --original, and nothing else')
-    // Only here: the service with the embedded store does without the driver of Postgres.
-    const { importOriginal } = await import('./cli/import.ts')
-    return importOriginal().catch(report)
-  }
-  if (rest.length > 0) return refuse(`${command} takes no arguments`)
-  switch (command) {
-    case 'serve':
-      return serve(version()).catch(report)
-    case 'help':
-    case '--help':
-    case '-h':
-      process.stdout.write(HELP)
-      return 0
-    case 'version':
-    case '--version':
-      process.stdout.write(`${version()}\n`)
-      return 0
-    default:
-      return refuse(`there is no command ${JSON.stringify(command)}`)
-  }
-}
-
-function refuse(problem: string): number {
-  process.stderr.write(`tallymark: ${problem}; see tallymark help\n`)
-  return USAGE_EXIT_CODE
-}
-
-/** An operator reads a sentence; anything else is a mistake of ours and shows its stack. */
+/** A person reads a sentence; what nobody expected is a mistake of ours and shows its stack. */
 function report(error: unknown): number {
-  if (!(error instanceof OperatorError)) throw error
-  process.stderr.write(`tallymark: ${error.message}\n`)
-  return error.exitCode
+  const { message, exitCode } = failureOf(error)
+  process.stderr.write(`tallymark: ${message}\n`)
+  return exitCode
 }
 
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  // The package's own file.
-  return (JSON.parse(text) as { version: string }).version
+function failureOf(error: unknown): { readonly message: string; readonly exitCode: number } {
+  if (error instanceof UsageError) return { message: error.message, exitCode: USAGE_EXIT_CODE }
+  if (error instanceof OperatorError) return error
+  if (isUnavailable(error)) {
+    return { message: `The store is away: ${reasonOf(error)}.`, exitCode: FAILED_EXIT_CODE }
+  }
+  if (error instanceof AppError) return { message: error.message, exitCode: FAILED_EXIT_CODE }
+  throw error
 }

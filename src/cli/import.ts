@@ -1,9 +1,10 @@
 import { openStore } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
 import { AppError, OperatorError, reasonOf } from '../errors.ts'
-import { createLogger } from '../logger.ts'
 import type { ImportStore } from '../store/import-store.ts'
-import { readOriginalCounts } from './original-counts.ts'
+import { parseArguments, UsageError, type Command } from './command.ts'
+import type { OriginalPage } from './original-counts.ts'
+import { print } from './print.ts'
 
 const SKIPPED_SHOWN_MAX = 20
 
@@ -16,16 +17,39 @@ interface Report {
   readonly skipped: string[]
 }
 
-/** `tallymark import --original`: takes over what the original service has counted. Exit code. */
-export async function importOriginal(): Promise<number> {
+export const importOriginal: Command = {
+  name: 'import',
+  summary: '--original: take over the counts of the original service',
+  help: `Usage: tallymark import --original
+
+Takes over what the original service has counted: its table banner_stats, from
+ORIGINAL_DATABASE_URL, or from the Postgres that is the store. What was imported
+before is not added again, so run it as often as you like while the original
+still counts. The embedded database must not be in use. docs/migration.md says
+more.
+
+Example:
+  ORIGINAL_DATABASE_URL=postgresql://localhost/old tallymark import --original
+`,
+  async run(args) {
+    const { values } = parseArguments(args, { original: { type: 'boolean' } })
+    if (values.original !== true) throw new UsageError('import needs --original')
+    await print(textOf(await takeOver()))
+    return 0
+  },
+}
+
+async function takeOver(): Promise<Report> {
   const config = readConfig()
   const original = originalOf(config)
-  const { store, prepare } = await openStore(config.store, createLogger(config.log))
+  // Only here: the service with the embedded store does without the driver of Postgres.
+  const { readOriginalCounts } = await import('./original-counts.ts')
+  const { store, prepare } = await openStore(config.store)
   await using closing = new AsyncDisposableStack()
   closing.use(store)
   try {
     await prepare()
-    process.stdout.write(textOf(await importAll(store, original)))
+    return await importAll(store, readOriginalCounts(original))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     throw new OperatorError(
@@ -33,7 +57,6 @@ export async function importOriginal(): Promise<number> {
       { cause: error },
     )
   }
-  return 0
 }
 
 function originalOf({ original, store }: Config) {
@@ -45,10 +68,7 @@ function originalOf({ original, store }: Config) {
   )
 }
 
-async function importAll(
-  store: ImportStore,
-  original: Parameters<typeof readOriginalCounts>[0],
-): Promise<Report> {
+async function importAll(store: ImportStore, pages: AsyncIterable<OriginalPage>): Promise<Report> {
   const report: Report = {
     rows: 0,
     added: 0,
@@ -57,7 +77,7 @@ async function importAll(
     registered: [],
     skipped: [],
   }
-  for await (const { rows, counts, skipped } of readOriginalCounts(original)) {
+  for await (const { rows, counts, skipped } of pages) {
     const outcome = await store.importCounts(counts)
     report.rows += rows
     report.added += outcome.added

@@ -2,18 +2,41 @@ import { startApp, type App } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { parseArguments, type Command } from './command.ts'
+import { ownVersion } from './version.ts'
 
 /** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
 const REPEAT_IGNORED_MS = 1_000
 
-/** `tallymark serve`: counts until a signal. Returns the exit code. */
-export async function serve(version: string): Promise<number> {
+export const serve: Command = {
+  name: 'serve',
+  summary: 'count clicks and answer questions about them (default)',
+  help: `Usage: tallymark [serve]
+
+Counts clicks and answers questions about them over HTTP, until SIGTERM, SIGINT
+or SIGHUP. Then it settles what is under way and exits with 0, or with 1 if
+something could not be settled in SHUTDOWN_TIMEOUT_MS.
+
+Settings come from the environment and, below it, from .env in the working
+directory; docs/configuration.md lists them. Without any it listens on
+http://127.0.0.1:8080 and keeps its database in ./data.
+
+Example:
+  PORT=9000 DATA_DIR=/var/lib/tallymark tallymark serve
+`,
+  run: async (args) => {
+    parseArguments(args, {})
+    return serveUntilSignal()
+  },
+}
+
+async function serveUntilSignal(): Promise<number> {
   const config = readConfig()
   const logger = createLogger(config.log)
   // Before listening: a signal during the start must not kill it halfway.
   const stopped = stopSignal()
   const app = await startApp(config, logger)
-  logger.info(`Tallymark ${version} (${shapeOf(config)}) listens on ${app.origin}`)
+  logger.info(`Tallymark ${ownVersion()} (${shapeOf(config)}) listens on ${app.origin}`)
   try {
     await Promise.race([stopped, app.failed])
   } catch (error) {

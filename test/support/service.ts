@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 
 const ROOT = new URL('../../', import.meta.url).pathname
@@ -52,16 +53,36 @@ export async function runProgram(
   args: readonly string[],
   settings: Record<string, string> = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+  const child = spawnProgram(folder, args, settings)
+  const output = keepOutput(child)
+  await once(child, 'close')
+  return { exitCode: child.exitCode, output: output() }
+}
+
+/** The same, telling apart what it prints to stdout and to stderr. */
+export async function runCommand(
+  folder: string,
+  args: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<{
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}> {
+  const child = spawnProgram(folder, args, settings)
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return { exitCode: child.exitCode, stdout, stderr }
+}
+
+function spawnProgram(folder: string, args: readonly string[], settings: Record<string, string>) {
+  return spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
     cwd: folder,
     env: serviceEnvironment(settings),
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: START_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
   })
-  const output = keepOutput(child)
-  const timeout = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS)
-  await once(child, 'close')
-  clearTimeout(timeout)
-  return { exitCode: child.exitCode, output: output() }
 }
 
 function keepOutput(child: ChildProcess): () => string {

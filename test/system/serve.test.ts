@@ -142,17 +142,3 @@ test('values of .env count below those of the environment', async () => {
   assert.match(output, /WAITING_MAX must be/)
   assert.doesNotMatch(output, /PORT/)
 })
-
-test('commands: help, version, and a wrong one', async () => {
-  using folder = temporaryFolder()
-  const help = await runProgram(folder.path, ['--help'])
-  assert.equal(help.exitCode, 0)
-  assert.match(help.output, /Usage: tallymark \[command\]/)
-  const version = await runProgram(folder.path, ['version'])
-  assert.match(version.output, /^\d+\.\d+\.\d+\n$/)
-  const wrong = await runProgram(folder.path, ['count'])
-  assert.deepEqual(wrong, {
-    exitCode: 2,
-    output: 'tallymark: there is no command "count"; see tallymark help\n',
-  })
-})
