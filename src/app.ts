@@ -18,7 +18,9 @@ import { followBanners } from './registry/follow-banners.ts'
 import { routes } from './routes.ts'
 import type { CountStore } from './store/count-store.ts'
 import type { ImportStore } from './store/import-store.ts'
+import type { Migration } from './store/schema.ts'
 import { SqliteDatabase } from './store/sqlite/database.ts'
+import { migrateFolder } from './store/sqlite/migrate.ts'
 
 /** Bounds one transaction: 5,000 keyed clicks took 30 ms. */
 const BATCH_MAX = 5_000
@@ -127,6 +129,14 @@ export async function openStore(
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
   const store = new PostgresDatabase(config)
   return { store, prepare: () => store.prepare() }
+}
+
+/** Brings the store's schema up to date as a start does, and no more. Throws as `prepare` does. */
+export async function migrateStore(config: Config['store']): Promise<Migration> {
+  if (config.kind === 'sqlite') return migrateFolder(config.folder)
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  await using store = new PostgresDatabase(config)
+  return await store.migrate()
 }
 
 async function seedBanners(

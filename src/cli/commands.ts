@@ -1,5 +1,6 @@
 import { parseArguments, UsageError, type Command } from './command.ts'
 import { importOriginal } from './import.ts'
+import { migrate } from './migrate.ts'
 import { print } from './print.ts'
 import { serve } from './serve.ts'
 import { version } from './version.ts'
@@ -30,7 +31,7 @@ Example:
 }
 
 /** What there is to run, and what help shows. */
-export const COMMANDS: readonly Command[] = [serve, importOriginal, help, version]
+export const COMMANDS: readonly Command[] = [serve, migrate, importOriginal, help, version]
 
 const DEFAULT = serve.name
 const ALIASES: Readonly<Record<string, string>> = {

@@ -10,6 +10,7 @@ import {
 } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
+import type { Migration } from '../schema.ts'
 import {
   addBanner,
   addBanners,
@@ -106,12 +107,27 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
    * if it will not do.
    */
   async prepare(): Promise<string[]> {
-    try {
+    return this.#asOperator(async () => {
       const warnings = await this.#inspect()
       await this.#migrate()
       await this.#keepAlive()
       this.#merger.added(0) // merges what processes that are gone have left
       return warnings
+    })
+  }
+
+  /** Migrates the schema, and no more. Throws as `prepare` does. */
+  async migrate(): Promise<Migration> {
+    return this.#asOperator(async () => {
+      await this.#inspect()
+      return this.#migrate()
+    })
+  }
+
+  /** What the database refuses is a sentence. */
+  async #asOperator<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
     } catch (error) {
       const refusal = refusalOf(error)
       if (refusal === undefined) throw error
@@ -139,7 +155,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   /** On a connection of its own: a migration, and waiting for another process's, may take long. */
-  async #migrate(): Promise<void> {
+  async #migrate(): Promise<Migration> {
     await using connections = new Connections({
       connection: this.#options.connection,
       purpose: 'migrations',
@@ -147,7 +163,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       waitingMax: 1,
       queryTimeoutMs: MIGRATION_TIMEOUT_MS,
     })
-    await migrate(connections)
+    return await migrate(connections)
   }
 
   async #keepAlive(): Promise<void> {

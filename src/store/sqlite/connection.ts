@@ -1,7 +1,12 @@
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 const BUSY_TIMEOUT_MS = 1_000
 const WAL_BYTES_KEPT = 64 * 1024 * 1024
+
+export function databaseFile(folder: string): string {
+  return join(folder, 'tallymark.sqlite')
+}
 
 /**
  * Opens the database for the one writing connection. A commit is one fsync of the log (WAL, FULL):

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
@@ -10,7 +9,7 @@ import {
 } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
-import { openForWriting } from './connection.ts'
+import { databaseFile, openForWriting } from './connection.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
 import { packDeltas, packKeyed } from './packed.ts'
@@ -39,7 +38,7 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
   constructor(options: SqliteOptions) {
     using building = new DisposableStack()
     this.#lock = building.use(lockFolder(options.folder))
-    const file = join(options.folder, 'tallymark.sqlite')
+    const file = databaseFile(options.folder)
     const { lastInstant } = prepare(file)
     this.clock = steadyClock(lastInstant, options.wall)
     const writerData: WriterData = { file, pagesMax: options.pagesMax }

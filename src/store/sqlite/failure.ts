@@ -1,3 +1,5 @@
+import { OperatorError } from '../../errors.ts'
+
 // SQLite's primary result codes, https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
@@ -23,4 +25,16 @@ export function isContention(error: unknown): boolean {
  */
 export function isPassing(error: unknown): boolean {
   return isContention(error) || sqliteCode(error) === SQLITE_FULL
+}
+
+/** Whatever SQLite says to a command is a sentence for whoever gave it. */
+export function forCommand<T>(folder: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Error) || sqliteCode(error) === undefined) throw error
+    throw new OperatorError(`The database in ${folder} cannot be used: ${error.message}.`, {
+      cause: error,
+    })
+  }
 }

@@ -1,32 +1,33 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { OperatorError } from '../../errors.ts'
-import { transaction } from './connection.ts'
+import { missingFiles, type Migration } from '../schema.ts'
+import { databaseFile, openForWriting, transaction } from './connection.ts'
+import { forCommand } from './failure.ts'
+import { lockFolder } from './folder-lock.ts'
 
-const FOLDER = new URL('../../../sql/sqlite/', import.meta.url)
+/** Makes the database if there is none; refused while a service is at work on the folder. */
+export function migrateFolder(folder: string): Migration {
+  using closing = new DisposableStack()
+  closing.use(lockFolder(folder))
+  return forCommand(folder, () => migrate(closing.use(openForWriting(databaseFile(folder)))))
+}
 
 /**
  * Brings the schema up to date: every file of sql/sqlite that was not applied yet, in order, in one
  * transaction under the write lock. `user_version` holds the number of the last one.
  */
-export function migrate(database: DatabaseSync): void {
-  const files = readdirSync(FOLDER)
-    .filter((name) => /^\d{4}-.+\.sql$/.test(name))
-    .toSorted()
-  transaction(database, 'begin immediate', () => {
-    const applied = schemaVersion(database)
-    if (applied > files.length) {
-      throw new OperatorError(
-        `The database has schema ${applied}, this Tallymark knows ${files.length}: it was written by a newer version. Start that version, or restore a backup from before the upgrade.`,
-      )
+export function migrate(database: DatabaseSync): Migration {
+  return transaction(database, 'begin immediate', () => {
+    const missing = missingFiles('sqlite', schemaVersion(database))
+    for (const { version, sql } of missing) {
+      database.exec(sql)
+      // Pragmas take no parameters; this is a number of our own.
+      database.exec(`pragma user_version = ${version}`)
     }
-    for (const name of files.slice(applied))
-      database.exec(readFileSync(new URL(name, FOLDER), 'utf8'))
-    // Pragmas take no parameters; this is a number of our own.
-    if (applied < files.length) database.exec(`pragma user_version = ${files.length}`)
+    return { version: schemaVersion(database), applied: missing.map(({ name }) => name) }
   })
 }
 
+/** 0: nothing was made yet. */
 function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare('pragma user_version').get()?.['user_version'])
 }
