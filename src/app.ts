@@ -20,6 +20,7 @@ import type { CountStore } from './store/count-store.ts'
 import type { ImportStore } from './store/import-store.ts'
 import type { Migration } from './store/schema.ts'
 import { SqliteDatabase } from './store/sqlite/database.ts'
+import { SqliteGuest } from './store/sqlite/guest.ts'
 import { migrateFolder } from './store/sqlite/migrate.ts'
 
 /** Bounds one transaction: 5,000 keyed clicks took 30 ms. */
@@ -129,6 +130,28 @@ export async function openStore(
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
   const store = new PostgresDatabase(config)
   return { store, prepare: () => store.prepare() }
+}
+
+/** What a command asks of the store. */
+export type CommandStore = Pick<CountStore, 'series'> &
+  Pick<BannerStore, 'find' | 'list' | 'add' | 'addAll'> &
+  AsyncDisposable & { readonly clock: Clock }
+
+/**
+ * The store for one command, beside services that are at work on it. Throws an OperatorError if
+ * there is none yet, unless `writes`, or if its schema is not that of this version.
+ */
+export async function visitStore(
+  config: Config['store'],
+  { writes }: { readonly writes: boolean },
+): Promise<CommandStore> {
+  if (config.kind === 'sqlite') return new SqliteGuest({ folder: config.folder, writes })
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  await using building = new AsyncDisposableStack()
+  const store = building.use(new PostgresDatabase(config))
+  await store.join({ writes })
+  building.move()
+  return store
 }
 
 /** Brings the store's schema up to date as a start does, and no more. Throws as `prepare` does. */

@@ -3,6 +3,7 @@ import { importOriginal } from './import.ts'
 import { migrate } from './migrate.ts'
 import { print } from './print.ts'
 import { serve } from './serve.ts'
+import { stats } from './stats.ts'
 import { version } from './version.ts'
 
 /** Shows the others, so it stands beside their table. */
@@ -31,7 +32,7 @@ Example:
 }
 
 /** What there is to run, and what help shows. */
-export const COMMANDS: readonly Command[] = [serve, migrate, importOriginal, help, version]
+export const COMMANDS: readonly Command[] = [serve, stats, migrate, importOriginal, help, version]
 
 const DEFAULT = serve.name
 const ALIASES: Readonly<Record<string, string>> = {

@@ -46,7 +46,7 @@ export function acceptedFormat({ headers }: Pick<FastifyRequest, 'headers'>): Fo
 /** The most important of the body stands in the headers of every format. */
 export function sendAnswer(reply: FastifyReply, format: Format, answer: Answer): FastifyReply {
   const { completeUntil, partial } = answer.completeness
-  const chunks = WRITERS[format](answer)
+  const chunks = textOf(answer, format)
   return reply
     .headers({
       'content-type': CONTENT_TYPES[format],
@@ -57,6 +57,11 @@ export function sendAnswer(reply: FastifyReply, format: Format, answer: Answer):
       'tallymark-partial': String(partial),
     })
     .send(answer.rowsMax > ROWS_AT_ONCE ? Readable.from(chunks) : [...chunks].join(''))
+}
+
+/** The body, in pieces. */
+export function textOf(answer: Answer, format: Format): Iterable<string> {
+  return WRITERS[format](answer)
 }
 
 const WRITERS: Readonly<Record<Format, (answer: Answer) => Iterable<string>>> = {

@@ -5,7 +5,7 @@ import { readBody } from '../http/body.ts'
 import { bannerIdOf, queryOf, type Fields } from '../http/route.ts'
 import type { BannerStore } from '../registry/banner-store.ts'
 import type { CountStore, Series } from '../store/count-store.ts'
-import { acceptedFormat, sendAnswer } from './formats.ts'
+import { acceptedFormat, sendAnswer, type Answer } from './formats.ts'
 import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
 import { parseSeriesQuery, parseTotalsQuery, type Range, type SeriesQuery } from './stats-query.ts'
 import { stepFormatter } from './steps.ts'
@@ -62,13 +62,25 @@ async function sendSeries(
   bannerId: number,
   query: SeriesQuery,
 ): Promise<FastifyReply> {
+  const answer = await answerSeries(parts, bannerId, query)
+  return sendAnswer(reply, query.format ?? acceptedFormat(reply.request), answer)
+}
+
+/** The answer to a question about one banner. Throws `banner_not_found`. */
+export async function answerSeries(
+  parts: Pick<StatsParts, 'banners' | 'ackTimeoutMs'> & {
+    readonly counts: Pick<CountStore, 'series'>
+  },
+  bannerId: number,
+  query: SeriesQuery,
+) {
   const banner = await parts.banners.find(bannerId)
   if (banner === undefined) {
     throw new AppError('banner_not_found', `There is no banner ${bannerId}.`)
   }
   const slices = slicesOfSteps(query.starts)
   const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
-  return sendAnswer(reply, query.format ?? acceptedFormat(reply.request), {
+  return {
     head: {
       bannerID: bannerId,
       name: banner.name,
@@ -82,7 +94,7 @@ async function sendSeries(
     rows: countsOf(bannerId, query, rows),
     rowsMax: query.fill === 'none' ? rows.at.length : query.starts.length,
     completeness: completeness(parts, query, completeUntil),
-  })
+  } satisfies Answer
 }
 
 /** The range that was read, in the words of its zone. */
@@ -99,7 +111,11 @@ function* countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, ro
   }
 }
 
-function completeness({ ackTimeoutMs }: StatsParts, { to }: Range, completeUntil: number) {
+function completeness(
+  { ackTimeoutMs }: Pick<StatsParts, 'ackTimeoutMs'>,
+  { to }: Range,
+  completeUntil: number,
+) {
   return {
     completeUntil: formatInstant(completeUntil),
     partial: isPartial(to, completeUntil, ackTimeoutMs),

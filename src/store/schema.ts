@@ -40,3 +40,14 @@ export function missingFiles(store: 'sqlite' | 'postgres', version: number): Sch
     }))
     .slice(version)
 }
+
+/**
+ * For who works on a database without migrating it. Throws an OperatorError unless it is up to date.
+ */
+export function checkSchema(store: 'sqlite' | 'postgres', version: number): void {
+  const missing = missingFiles(store, version)
+  if (missing.length === 0) return
+  throw new OperatorError(
+    `The database has schema ${version}, this Tallymark needs ${version + missing.length}: stop the service, and run "tallymark migrate".`,
+  )
+}

@@ -10,7 +10,7 @@ import {
 } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
-import type { Migration } from '../schema.ts'
+import { checkSchema, type Migration } from '../schema.ts'
 import {
   addBanner,
   addBanners,
@@ -27,7 +27,7 @@ import { Connections, type PostgresConnection, type Row, type Statement } from '
 import { refusalOf } from './failure.ts'
 import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
-import { migrate } from './migrate.ts'
+import { migrate, schemaVersion } from './migrate.ts'
 import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
 import { forgetWriters, inspectServer, keepAlive, nextOf, openSource, purgeKeys } from './upkeep.ts'
 
@@ -124,6 +124,26 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     })
   }
 
+  /**
+   * For a command beside services: sets the clock, and migrates nothing, but for a database that is
+   * empty and shall be written to. Throws as `prepare` does, and an OperatorError if the schema is
+   * not that of this version.
+   */
+  async join({ writes }: { readonly writes: boolean }): Promise<void> {
+    await this.#asOperator(async () => {
+      await this.#inspect()
+      let version = await schemaVersion((statement) => this.#upkeep.query(statement))
+      if (version === 0 && writes) version = (await this.#migrate()).version
+      if (version === 0) {
+        throw new OperatorError(
+          `${this.#options.label} has no tables of Tallymark yet; start the service once.`,
+        )
+      }
+      checkSchema('postgres', version)
+      await this.#setClock()
+    })
+  }
+
   /** What the database refuses is a sentence. */
   async #asOperator<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -167,11 +187,16 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   async #keepAlive(): Promise<void> {
+    await this.#setClock()
     const own = [...this.#sources]
-    const instant = this.#clock.isSet ? this.#clock.now() : 0
-    const row = await this.#ask(this.#upkeep, keepAlive(own, instant))
-    this.#clock.holdAt(Number(row?.['latest'] ?? 0))
     await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS, own))
+  }
+
+  /** Exchanges instants with the other processes. */
+  async #setClock(): Promise<void> {
+    const instant = this.#clock.isSet ? this.#clock.now() : 0
+    const row = await this.#ask(this.#upkeep, keepAlive([...this.#sources], instant))
+    this.#clock.holdAt(Number(row?.['latest'] ?? 0))
   }
 
   /** While the database is away there is nobody to tell; a mistake of ours ends the process. */

@@ -28,7 +28,7 @@ export async function migrate(connections: Connections): Promise<Migration> {
 }
 
 /** 0: nothing was made yet. */
-async function schemaVersion(query: Query): Promise<number> {
+export async function schemaVersion(query: Query): Promise<number> {
   const [table] = await query({
     text: `select to_regclass('schema_versions') is not null as is_there`,
   })

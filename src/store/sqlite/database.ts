@@ -14,6 +14,7 @@ import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
 import { packDeltas, packKeyed } from './packed.ts'
 import type { ReaderCalls, ReaderData } from './reader.ts'
+import { storedInstant } from './reads.ts'
 import { Thread } from './thread.ts'
 import type { WriterCalls, WriterData } from './writer.ts'
 
@@ -127,8 +128,7 @@ function prepare(file: string): { lastInstant: number } {
   const database = openForWriting(file)
   try {
     migrate(database)
-    const row = database.prepare('select max(instant) as instant from positions').get()
-    return { lastInstant: Number(row?.['instant'] ?? 0) }
+    return { lastInstant: storedInstant(database) }
   } finally {
     database.close()
   }

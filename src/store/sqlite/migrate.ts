@@ -28,6 +28,6 @@ export function migrate(database: DatabaseSync): Migration {
 }
 
 /** 0: nothing was made yet. */
-function schemaVersion(database: DatabaseSync): number {
+export function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare('pragma user_version').get()?.['user_version'])
 }

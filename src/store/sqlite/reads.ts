@@ -13,6 +13,12 @@ export function snapshot<T>(database: DatabaseSync, read: () => T): T {
   return transaction(database, 'begin', read)
 }
 
+/** The last instant of the owner's clock that was stored; 0 if there is none. */
+export function storedInstant(database: DatabaseSync): number {
+  const row = database.prepare('select max(instant) as instant from positions').get()
+  return Number(row?.['instant'] ?? 0)
+}
+
 /** One banner's rows of all slices, in time order. */
 export function readSeries(
   database: DatabaseSync,
