@@ -4,6 +4,7 @@ import { format } from 'prettier'
 import { SETTINGS } from '../src/config.ts'
 import { ERRORS, type ErrorKind } from '../src/errors.ts'
 import { Metrics } from '../src/metrics.ts'
+import { openApiOf, routes, type RouteParts } from '../src/routes.ts'
 
 const NOTICE = '<!-- Made from the code by `npm run docs`. -->'
 
@@ -14,7 +15,12 @@ export async function generatedDocs(): Promise<Map<string, string>> {
     ['docs/configuration.md', configurationPage()],
     ['docs/metrics.md', await metricsPage()],
   ])
-  const formatted = new Map<string, string>()
+  // Only what the routes say of themselves is read; none of them runs.
+  const parts = { metrics: new Metrics() } as RouteParts
+  const openApi = JSON.stringify(await openApiOf(routes(parts)))
+  const formatted = new Map([
+    ['docs/openapi.json', await format(openApi, { parser: 'json', printWidth: 100 })],
+  ])
   for (const [path, text] of pages) {
     const options = { parser: 'markdown', printWidth: 100, semi: false, singleQuote: true }
     formatted.set(path, await format(text, options))

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The executable: arguments to a command, its result to an exit code.
-import { readFileSync } from 'node:fs'
 import { HELP } from './cli/help.ts'
 import { serve } from './cli/serve.ts'
 import { OperatorError } from './errors.ts'
+import { VERSION } from './version.ts'
 
 const USAGE_EXIT_CODE = 2
 
@@ -20,7 +20,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (rest.length > 0) return refuse(`${command} takes no arguments`)
   switch (command) {
     case 'serve':
-      return serve(version()).catch(report)
+      return serve().catch(report)
     case 'help':
     case '--help':
     case '-h':
@@ -28,7 +28,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0
     case 'version':
     case '--version':
-      process.stdout.write(`${version()}\n`)
+      process.stdout.write(`${VERSION}\n`)
       return 0
     default:
       return refuse(`there is no command ${JSON.stringify(command)}`)
@@ -45,10 +45,4 @@ function report(error: unknown): number {
   if (!(error instanceof OperatorError)) throw error
   process.stderr.write(`tallymark: ${error.message}\n`)
   return error.exitCode
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  // The package's own file.
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -5,7 +5,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
-const NOUNS = ['click', 'banner', 'minute', 'clock', 'errors', 'metrics', 'logger'].map(
+const NOUNS = ['click', 'banner', 'fields', 'minute', 'clock', 'errors', 'metrics', 'logger'].map(
   (noun) => `${noun}.ts`,
 )
 const PORTS = [
@@ -24,11 +24,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   aggregator: [...NOUNS, ...PORTS, 'lib'],
   store: [...NOUNS, ...PORTS],
   query: [...NOUNS, 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
-  cli: [...NOUNS, 'app.ts', 'config.ts', 'store/import-store.ts'],
-  'routes.ts': [...NOUNS, 'http', 'collector', 'query', 'registry'],
+  cli: [...NOUNS, 'version.ts', 'app.ts', 'config.ts', 'store/import-store.ts'],
+  'routes.ts': [...NOUNS, 'version.ts', 'http', 'collector', 'query', 'registry'],
   lib: [],
+  'version.ts': [],
   'config.ts': ['errors.ts'],
-  'main.ts': ['cli', 'errors.ts'],
+  'main.ts': ['cli', 'errors.ts', 'version.ts'],
 }
 
 const files = globSync('**/*.ts', { cwd: 'src' })

@@ -2,18 +2,19 @@ import { startApp, type App } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { VERSION } from '../version.ts'
 
 /** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
 const REPEAT_IGNORED_MS = 1_000
 
 /** `tallymark serve`: counts until a signal. Returns the exit code. */
-export async function serve(version: string): Promise<number> {
+export async function serve(): Promise<number> {
   const config = readConfig()
   const logger = createLogger(config.log)
   // Before listening: a signal during the start must not kill it halfway.
   const stopped = stopSignal()
   const app = await startApp(config, logger)
-  logger.info(`Tallymark ${version} (${shapeOf(config)}) listens on ${app.origin}`)
+  logger.info(`Tallymark ${VERSION} (${shapeOf(config)}) listens on ${app.origin}`)
   try {
     await Promise.race([stopped, app.failed])
   } catch (error) {
