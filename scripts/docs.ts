@@ -73,8 +73,9 @@ before it listens.
 ${rows.join('\n')}
 
 Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. Settings that ask for
-Kafka (\`KAFKA_BROKERS\`, \`KAFKA_BROKER\`, \`MINUTES_TICKER\`, another \`ROLE\` than \`all\`) are refused: this
-version has no Kafka log, and another shape than the one asked for would be a lie.
+Kafka (\`KAFKA_BROKERS\`, \`KAFKA_BROKER\`, \`MINUTES_TICKER\`, another \`ROLE\` than \`all\` or
+\`KAFKA_TOPIC\` than \`clicks\`) are refused: this version has no Kafka log, and another shape than the one
+asked for would be a lie.
 `
 }
 

@@ -11,6 +11,8 @@ interface Setting<T> {
   readonly about: string
   /** A secret's value is never shown. */
   readonly isSecret?: boolean
+  /** A part that does not exist yet: another value than the default is refused. */
+  readonly needs?: 'the Kafka log'
   /** Throws a RangeError whose message is the rule that the value breaks. */
   readonly parse: (value: string) => T
 }
@@ -45,13 +47,27 @@ export const SETTINGS = {
     'Banners to begin with, read on the first start only. Unset: `./banners.json`, else the demo banners 1 to 100.',
     text,
   ),
+  KAFKA_BROKERS: planned(
+    undefined,
+    'If set, Kafka is the click log: its brokers, `host:port`, separated by commas. Needs Postgres.',
+  ),
+  KAFKA_BROKER: planned(undefined, 'The name that the original service has for `KAFKA_BROKERS`.'),
+  KAFKA_TOPIC: planned('clicks', 'The topic of the clicks.'),
+  ROLE: planned(
+    'all',
+    'What this process does: `all`, `api` (takes clicks in and answers questions) or `aggregator` (counts what the click log holds).',
+  ),
+  MINUTES_TICKER: planned(
+    undefined,
+    "The original's setting: the aggregator writes every N minutes. Unset: at once.",
+  ),
   READ_TOKEN: optional(
     'If set, statistics, banners and metrics need `Authorization: Bearer` with this token or the admin token. At least 16 characters.',
     token,
     { isSecret: true },
   ),
   ADMIN_TOKEN: optional(
-    'Reads everything that `READ_TOKEN` protects. At least 16 characters.',
+    'If set, changing banners needs `Authorization: Bearer` with this token; without it, banners can be changed from this machine only. It reads everything, too. At least 16 characters.',
     token,
     { isSecret: true },
   ),
@@ -91,13 +107,6 @@ export const SETTINGS = {
     oneOf(['text', 'json']),
   ),
 } as const
-
-/** Settings of shapes that do not exist yet. Another store than the one asked for would be a lie. */
-const NOT_BUILT: Readonly<Record<string, string>> = {
-  KAFKA_BROKERS: 'the Kafka log',
-  KAFKA_BROKER: 'the Kafka log',
-  MINUTES_TICKER: 'the Kafka log',
-}
 
 type Values = { readonly [N in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[N]['parse']> }
 
@@ -222,14 +231,14 @@ function contradictions(environment: Environment): string[] {
   return []
 }
 
+/** Another store or log than the one asked for would be a lie. */
 function notBuilt(environment: Environment): string[] {
-  const problems = Object.entries(NOT_BUILT)
-    .filter(([name]) => environment[name])
-    .map(([name, part]) => `${name} asks for ${part}, which this version does not have; unset it`)
-  if (environment['ROLE'] && environment['ROLE'] !== 'all') {
-    problems.push('ROLE asks for the Kafka log, which this version does not have; unset it')
-  }
-  return problems
+  return Object.entries<Setting<unknown>>(SETTINGS)
+    .filter(([name, { needs, fallback }]) => needs && (environment[name] || fallback) !== fallback)
+    .map(
+      ([name, { needs }]) =>
+        `${name} asks for ${needs}, which this version does not have; unset it`,
+    )
 }
 
 function setting<T>(fallback: string, about: string, parse: (value: string) => T): Setting<T> {
@@ -242,6 +251,11 @@ function optional<T>(
   options: { readonly isSecret?: boolean } = {},
 ): Setting<T | undefined> {
   return { fallback: undefined, about, parse, ...options }
+}
+
+/** Its value is not looked at before the part that needs it exists. */
+function planned(fallback: string | undefined, about: string): Setting<string | undefined> {
+  return { fallback, about, parse: text, needs: 'the Kafka log' }
 }
 
 function text(value: string): string {

@@ -109,10 +109,12 @@ test('a shape that is not built is refused, never silently another one', () => {
     ['KAFKA_BROKER', 'kafka:9092'],
     ['ROLE', 'api'],
     ['ROLE', 'nobody'],
+    ['KAFKA_TOPIC', 'banner-clicks'],
+    ['MINUTES_TICKER', '1'],
   ] as const) {
     const { message, exitCode } = refusalOf({ [name]: value })
     assert.equal(exitCode, 2)
     assert.match(message, new RegExp(`- ${name} asks for the .*unset it`))
   }
-  assert.ok(parseConfig({ ROLE: 'all' }))
+  assert.deepEqual(parseConfig({ ROLE: 'all', KAFKA_TOPIC: 'clicks' }), parseConfig({}))
 })
