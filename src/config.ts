@@ -1,9 +1,10 @@
 // The only reader of the environment. Every variable stands in SETTINGS; docs/configuration.md is
-// made from it.
+// made from it. What is a secret there may also stand in a file, which NAME_FILE names.
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { OperatorError } from './errors.ts'
+import { readSecretFile } from './lib/secret-file.ts'
 
 interface Setting<T> {
   /** Undefined: without the variable the setting is undefined too. */
@@ -141,41 +142,70 @@ export interface Config {
   readonly keyRetentionMs: number
   readonly shutdownTimeoutMs: number
   readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] }
-  /** The file that values were taken from beside the environment, if there is one. */
+  /** The file that values were taken from beside the environment, if one was. */
   readonly envFile: string | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+interface EnvFile {
+  readonly path: string
+  readonly values: Environment
+}
+
+/** Every name that is read, in the order of SETTINGS. */
+const NAMES: readonly string[] = Object.entries<Setting<unknown>>(SETTINGS).flatMap(
+  ([name, { isSecret }]) => (isSecret ? [name, fileNameOf(name)] : [name]),
+)
+
 /** The environment, and below it the values of `.env` in the working directory. */
 export function readConfig(): Config {
   const path = resolve('.env')
   if (!existsSync(path)) return parseConfig(process.env)
-  const file = parseEnv(readFileSync(path, 'utf8'))
-  const environment = Object.entries(process.env).filter(([, value]) => value !== '')
-  return parseConfig({ ...file, ...Object.fromEntries(environment) }, path)
+  return parseConfig(process.env, { path, values: readEnvFile(path) })
+}
+
+function readEnvFile(path: string): Environment {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new OperatorError(`${path} cannot be read: ${reason}`, { exitCode: 2, cause })
+  }
 }
 
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
-export function parseConfig(environment: Environment, envFile?: string): Config {
-  const problems = [...notBuilt(environment), ...contradictions(environment)]
+export function parseConfig(environment: Environment, envFile?: EnvFile): Config {
+  const given = { ...valuesIn(envFile?.values ?? {}), ...valuesIn(environment) }
+  const problems = [...notBuilt(given), ...contradictions(given)]
   const parsed: Record<string, unknown> = {}
   for (const [name, { fallback, isSecret, parse }] of Object.entries<Setting<unknown>>(SETTINGS)) {
-    const value = environment[name] || fallback
-    if (value === undefined) continue
+    const path = isSecret && given[name] === undefined ? given[fileNameOf(name)] : undefined
     try {
-      parsed[name] = parse(value)
+      const value = path === undefined ? (given[name] ?? fallback) : readSecretFile(path)
+      if (value !== undefined) parsed[name] = parse(value)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      problems.push(`${name} ${error.message}${isSecret ? '' : `; it is ${JSON.stringify(value)}`}`)
+      const file = `; ${fileNameOf(name)} names ${JSON.stringify(path)}`
+      const value = isSecret ? '' : `; it is ${JSON.stringify(given[name])}`
+      problems.push(`${name} ${error.message}${path === undefined ? value : file}`)
     }
   }
   if (problems.length > 0) {
     const list = problems.map((problem) => `\n  - ${problem}`).join('')
     throw new OperatorError(`The configuration is wrong:${list}`, { exitCode: 2 })
   }
+  const isFileUsed = NAMES.some((name) => given[name] !== undefined && !environment[name])
   // Every name of SETTINGS was parsed by its own function above.
-  return configOf(parsed as Values, envFile)
+  return configOf(parsed as Values, isFileUsed ? envFile?.path : undefined)
+}
+
+function valuesIn(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+}
+
+function fileNameOf(secret: string): string {
+  return `${secret}_FILE`
 }
 
 function configOf(values: Values, envFile: string | undefined): Config {
@@ -217,24 +247,26 @@ function storeOf(values: Values): Config['store'] {
 }
 
 /** Two answers to one question, or half an answer. */
-function contradictions(environment: Environment): string[] {
-  const isUrl = Boolean(environment['DATABASE_URL'])
-  const parts = Object.keys(SETTINGS).filter(
-    (name) => name.startsWith('POSTGRES_') && environment[name],
-  )
-  if (isUrl && parts.length > 0) {
-    return [`DATABASE_URL and ${parts.join(', ')} both say where Postgres is; unset one of them`]
+function contradictions(given: Environment): string[] {
+  const names = NAMES.filter((name) => given[name] !== undefined)
+  const problems = names
+    .filter((name) => names.includes(fileNameOf(name)))
+    .map((name) => `${name} and ${fileNameOf(name)} are both set; unset one of them`)
+  const url = names.find((name) => name === 'DATABASE_URL' || name === 'DATABASE_URL_FILE')
+  const parts = names.filter((name) => name.startsWith('POSTGRES_'))
+  if (url !== undefined && parts.length > 0) {
+    problems.push(`${url} and ${parts.join(', ')} both say where Postgres is; unset one of them`)
   }
-  if (!isUrl && parts.length > 0 && !environment['POSTGRES_HOST']) {
-    return [`${parts.join(', ')} without POSTGRES_HOST; set it too, or unset the others`]
+  if (url === undefined && parts.length > 0 && !parts.includes('POSTGRES_HOST')) {
+    problems.push(`${parts.join(', ')} without POSTGRES_HOST; set it too, or unset the others`)
   }
-  return []
+  return problems
 }
 
 /** Another store or log than the one asked for would be a lie. */
-function notBuilt(environment: Environment): string[] {
+function notBuilt(given: Environment): string[] {
   return Object.entries<Setting<unknown>>(SETTINGS)
-    .filter(([name, { needs, fallback }]) => needs && (environment[name] || fallback) !== fallback)
+    .filter(([name, { needs, fallback }]) => needs && (given[name] ?? fallback) !== fallback)
     .map(
       ([name, { needs }]) =>
         `${name} asks for ${needs}, which this version does not have; unset it`,

@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: [...NOUNS, 'app.ts', 'config.ts', 'store/import-store.ts'],
   'routes.ts': [...NOUNS, 'http', 'collector', 'query', 'registry'],
   lib: [],
-  'config.ts': ['errors.ts'],
+  'config.ts': ['errors.ts', 'lib'],
   'main.ts': ['cli', 'errors.ts'],
 }
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseConfig, SETTINGS } from '../src/config.ts'
 import { OperatorError } from '../src/errors.ts'
+import { temporaryFolder } from './support/service.ts'
 
 function refusalOf(environment: Record<string, string>): OperatorError {
   try {
@@ -117,4 +120,95 @@ test('a shape that is not built is refused, never silently another one', () => {
     assert.match(message, new RegExp(`- ${name} asks for the .*unset it`))
   }
   assert.deepEqual(parseConfig({ ROLE: 'all', KAFKA_TOPIC: 'clicks' }), parseConfig({}))
+})
+
+test('every secret can stand in a file, less one newline at its end', () => {
+  using folder = temporaryFolder()
+  const file = (name: string, text: string): string => {
+    const path = join(folder.path, name)
+    writeFileSync(path, text)
+    return path
+  }
+  const config = parseConfig({
+    POSTGRES_HOST: 'db',
+    POSTGRES_PASSWORD_FILE: file('password', ' pässword\n\n'),
+    ORIGINAL_DATABASE_URL_FILE: file('original', 'postgresql://original/clicks'),
+    READ_TOKEN_FILE: file('read', 'a-token-for-readers\n'),
+    ADMIN_TOKEN_FILE: file('admin', 'a-token-for-admins\r\n'),
+  })
+  assert.ok(config.store.kind === 'postgres' && 'password' in config.store.connection)
+  assert.equal(config.store.connection.password, ' pässword\n')
+  assert.equal(config.original, 'postgresql://original/clicks')
+  assert.deepEqual(config.tokens, { read: 'a-token-for-readers', admin: 'a-token-for-admins' })
+  const url = { DATABASE_URL_FILE: file('url', 'postgresql://db/clicks\n') }
+  assert.deepEqual(
+    parseConfig({ ...url, DATABASE_URL: '' }),
+    parseConfig({ DATABASE_URL: 'postgresql://db/clicks' }),
+  )
+  assert.deepEqual(parseConfig({ READ_TOKEN_FILE: '' }), parseConfig({}))
+})
+
+test('a secret whose file is of no use is refused with name, path and reason, never with contents', () => {
+  using folder = temporaryFolder()
+  const path = (name: string) => join(folder.path, name)
+  mkdirSync(path('folder'))
+  for (const [name, contents] of Object.entries({
+    short: 'secret',
+    empty: '',
+    newline: '\n',
+    latin: Buffer.from('a-secret-p\u00e4ssword', 'latin1'),
+    large: 'secret'.padEnd(65_537, '.'),
+    largest: 'secret'.padEnd(65_536, '\u007f'),
+  })) {
+    writeFileSync(path(name), contents)
+  }
+  for (const [name, rule] of Object.entries({
+    missing: 'is in a file that cannot be read: no such file or directory',
+    folder: 'is in a file that is no regular file',
+    short: 'must have at least 16 visible ASCII characters',
+    empty: 'is in a file that is empty',
+    newline: 'is in a file that is empty',
+    latin: 'is in a file that is not UTF-8',
+    large: 'is in a file larger than 64 KiB',
+    largest: 'must have at least 16 visible ASCII characters',
+  })) {
+    const { message, exitCode } = refusalOf({ PORT: 'http', READ_TOKEN_FILE: path(name) })
+    assert.equal(exitCode, 2)
+    assert.equal(
+      message.replace(folder.path, ''),
+      `The configuration is wrong:
+  - PORT must be an integer from 0 to 65535; it is "http"
+  - READ_TOKEN ${rule}; READ_TOKEN_FILE names "/${name}"`,
+    )
+  }
+})
+
+test('a secret is set once, and its file takes part in where Postgres is', () => {
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'secret')
+  writeFileSync(file, 'postgresql://db/clicks')
+  assert.match(
+    refusalOf({ READ_TOKEN: 'a-token-for-readers', READ_TOKEN_FILE: file }).message,
+    /- READ_TOKEN and READ_TOKEN_FILE are both set; unset one of them/,
+  )
+  assert.equal(
+    refusalOf({ DATABASE_URL_FILE: file, POSTGRES_USER: 'me' }).message,
+    `The configuration is wrong:
+  - DATABASE_URL_FILE and POSTGRES_USER both say where Postgres is; unset one of them`,
+  )
+  assert.match(
+    refusalOf({ POSTGRES_PASSWORD_FILE: file }).message,
+    /- POSTGRES_PASSWORD_FILE without POSTGRES_HOST; set it too, or unset the others/,
+  )
+})
+
+test('the environment goes before .env, which is named only where a value of it counts', () => {
+  const path = '/somewhere/.env'
+  const values = { PORT: '9000', LOG_LEVEL: 'debug', OTHER: 'x' }
+  const config = parseConfig({ PORT: '9001', LOG_LEVEL: '' }, { path, values })
+  assert.equal(config.http.port, 9_001)
+  assert.equal(config.log.level, 'debug')
+  assert.equal(config.envFile, path)
+  const overridden = parseConfig({ PORT: '9001', LOG_LEVEL: 'info' }, { path, values })
+  assert.equal(overridden.envFile, undefined)
 })

@@ -25,7 +25,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The environment of a service under test: nothing of the tester's own settings. */
-function serviceEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
+export function serviceEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
   const { PATH, HOME, npm_execpath } = process.env
   return { PATH, HOME, npm_execpath, ...settings }
 }
@@ -73,7 +73,7 @@ function keepOutput(child: ChildProcess): () => string {
 }
 
 /** This repository as `npm start` needs it, without the tester's `.env`. */
-function repositoryFolder(): ReturnType<typeof temporaryFolder> {
+export function repositoryFolder(): ReturnType<typeof temporaryFolder> {
   const folder = temporaryFolder()
   for (const name of ['package.json', 'run.mjs', 'dist', 'banners.json']) {
     symlinkSync(join(ROOT, name), join(folder.path, name))
