@@ -32,7 +32,8 @@ async function exitCodeOf({ child }: Service): Promise<number | null> {
 
 /** Holds the store so that a click stays under way, until disposal. */
 async function withClickUnderWay(service: Service, folder: string) {
-  const other = new DatabaseSync(join(folder, 'tallymark.sqlite'))
+  // The service may be about to write.
+  const other = new DatabaseSync(join(folder, 'tallymark.sqlite'), { timeout: 5_000 })
   other.exec('begin immediate')
   const agent = new Agent()
   const answer = post(`${service.origin}/counter/1`, agent)
