@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { OperatorError } from './errors.ts'
 import { readSecretFile } from './lib/secret-file.ts'
+import { meantBy } from './lib/typo.ts'
 
 interface Setting<T> {
   /** Undefined: without the variable the setting is undefined too. */
@@ -144,6 +145,8 @@ export interface Config {
   readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] }
   /** The file that values were taken from beside the environment, if one was. */
   readonly envFile: string | undefined
+  /** Sentences about what is probably a mistake, but keeps nothing from working. */
+  readonly warnings: readonly string[]
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -191,13 +194,16 @@ export function parseConfig(environment: Environment, envFile?: EnvFile): Config
       problems.push(`${name} ${error.message}${path === undefined ? value : file}`)
     }
   }
+  const warnings = typos(environment, envFile?.values ?? {})
   if (problems.length > 0) {
-    const list = problems.map((problem) => `\n  - ${problem}`).join('')
+    // A name that was misspelt is often why another one is missing.
+    const list = [...problems, ...warnings].map((problem) => `\n  - ${problem}`).join('')
     throw new OperatorError(`The configuration is wrong:${list}`, { exitCode: 2 })
   }
   const isFileUsed = NAMES.some((name) => given[name] !== undefined && !environment[name])
   // Every name of SETTINGS was parsed by its own function above.
-  return configOf(parsed as Values, isFileUsed ? envFile?.path : undefined)
+  const values = parsed as Values
+  return { ...configOf(values), envFile: isFileUsed ? envFile?.path : undefined, warnings }
 }
 
 function valuesIn(environment: Environment): Environment {
@@ -208,7 +214,7 @@ function fileNameOf(secret: string): string {
   return `${secret}_FILE`
 }
 
-function configOf(values: Values, envFile: string | undefined): Config {
+function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
   return {
     http: { host: values.HOST, port: values.PORT },
     store: storeOf(values),
@@ -221,7 +227,6 @@ function configOf(values: Values, envFile: string | undefined): Config {
     keyRetentionMs: values.KEY_RETENTION_HOURS * HOUR_MS,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
-    envFile,
   }
 }
 
@@ -271,6 +276,19 @@ function notBuilt(given: Environment): string[] {
       ([name, { needs }]) =>
         `${name} asks for ${needs}, which this version does not have; unset it`,
     )
+}
+
+/**
+ * Names that look like ours. An environment is full of others, so a short one (HOSTS, PORTS) must be
+ * ours but for capitals; `.env` is written for this service, so there it may differ by a character.
+ */
+function typos(environment: Environment, file: Environment): string[] {
+  const names = Object.keys({ ...valuesIn(file), ...valuesIn(environment) })
+  return names.flatMap((name) => {
+    if (NAMES.includes(name)) return []
+    const meant = meantBy(name, NAMES, name in file ? 1 : 0)
+    return meant === undefined ? [] : [`${name} is no setting; did you mean ${meant}?`]
+  })
 }
 
 function setting<T>(fallback: string, about: string, parse: (value: string) => T): Setting<T> {

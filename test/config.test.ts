@@ -212,3 +212,64 @@ test('the environment goes before .env, which is named only where a value of it 
   const overridden = parseConfig({ PORT: '9001', LOG_LEVEL: 'info' }, { path, values })
   assert.equal(overridden.envFile, undefined)
 })
+
+test('a name that looks like a typo of ours is a warning', () => {
+  for (const [name, meant] of Object.entries({
+    KEY_RETENTION_HOUR: 'KEY_RETENTION_HOURS',
+    KEY_RETENTION_DAYS: 'KEY_RETENTION_HOURS',
+    ACK_TIMEOUT: 'ACK_TIMEOUT_MS',
+    SHUTDOWN_TIMEOUT: 'SHUTDOWN_TIMEOUT_MS',
+    DATABASE_URI: 'DATABASE_URL',
+    POSTGRES_PASWORD: 'POSTGRES_PASSWORD',
+    POSTGRES_PASSWORD_FIEL: 'POSTGRES_PASSWORD_FILE',
+    BANNER_FILE: 'BANNERS_FILE',
+    LOGLEVEL: 'LOG_LEVEL',
+    Read_Token: 'READ_TOKEN',
+    port: 'PORT',
+  })) {
+    const { warnings } = parseConfig({ [name]: 'x', PORT: '9000' })
+    assert.deepEqual(warnings, [`${name} is no setting; did you mean ${meant}?`])
+    assert.deepEqual(parseConfig({ [name]: '' }).warnings, [], 'an empty one is an unset one')
+  }
+})
+
+test('names that are common in environments are no typos', () => {
+  const common = `
+    HOSTNAME HOSTTYPE HOSTS PORTS POST PATH PWD ROLES HOME SHELL LOGNAME LOG_DIR LOG_FILE LOGS DATA
+    DATABASE_HOST DATABASE_USER DATABASE_NAME DATABASE_URL_TEST DB_HOST DB_PORT PGHOST PGPORT PGDATABASE
+    POSTGRES_INITDB_ARGS POSTGRES_INITDB_WALDIR POSTGRES_HOST_AUTH_METHOD POSTGRES_VERSION POSTGRES_HOME
+    POSTGRES_DSN POSTGRES_CERT POSTGRES_SERVICE_HOST POSTGRES_SERVICE_PORT POSTGRES_PORT_5432_TCP
+    POSTGRES_PORT_5432_TCP_ADDR KAFKA_HOME KAFKA_OPTS KAFKA_PORT KAFKA_BROKER_ID KAFKA_HEAP_OPTS
+    KAFKA_LOG_DIRS KAFKA_SERVICE_HOST NODE_ENV NODE_OPTIONS GH_TOKEN GITHUB_TOKEN NPM_TOKEN XDG_DATA_DIRS
+    npm_config_loglevel npm_package_name npm_lifecycle_event http_proxy https_proxy LIVE_RELOAD TZ LANG`
+  const environment = Object.fromEntries(
+    common
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, 'x']),
+  )
+  assert.deepEqual(parseConfig(environment).warnings, [])
+})
+
+test('in .env a short name may not differ by a character, and a name is warned of once', () => {
+  const values = {
+    PROT: '9000',
+    HOSTS: 'db',
+    POSTGRES_INITDB_ARGS: '-k',
+    TZ: 'UTC',
+    COMPOSE_FILE: 'x',
+  }
+  assert.deepEqual(parseConfig({ PROT: '9000', ROLES: 'x' }, { path: '.env', values }).warnings, [
+    'PROT is no setting; did you mean PORT?',
+    'HOSTS is no setting; did you mean HOST?',
+  ])
+})
+
+test('what is refused comes with the typos that may be why', () => {
+  assert.equal(
+    refusalOf({ POSTGRES_HSOT: 'db', POSTGRES_USER: 'me' }).message,
+    `The configuration is wrong:
+  - POSTGRES_USER without POSTGRES_HOST; set it too, or unset the others
+  - POSTGRES_HSOT is no setting; did you mean POSTGRES_HOST?`,
+  )
+})

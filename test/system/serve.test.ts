@@ -56,6 +56,16 @@ test('a normal start says two lines, a normal stop one', async () => {
   assert.equal(second.output().trimEnd().split('\n').length, 2, second.output())
 })
 
+test('a typo in a name is a warning, and the service runs', async () => {
+  using folder = temporaryFolder()
+  const settings = { DATA_DIR: folder.path, KEY_RETENTION_HOUR: '24' }
+  await using service = await startService(settings)
+  assert.match(
+    service.output(),
+    /^\S+ WARN {2}KEY_RETENTION_HOUR is no setting; did you mean KEY_RETENTION_HOURS\?$/m,
+  )
+})
+
 test('Ctrl-C, twice within a moment, is one wish to stop: what is under way is settled first', async () => {
   using folder = temporaryFolder()
   await using service = await startService({ DATA_DIR: folder.path })
