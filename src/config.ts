@@ -1,5 +1,5 @@
-// The only reader of the environment. Every variable stands in SETTINGS; docs/configuration.md is
-// made from it. What is a secret there may also stand in a file, which NAME_FILE names.
+// The only reader of the environment. Every variable stands in SETTINGS; docs/configuration.md and
+// .example.env are made from it. What is a secret there may also stand in a file, which NAME_FILE names.
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
@@ -7,7 +7,7 @@ import { OperatorError } from './errors.ts'
 import { readSecretFile } from './lib/secret-file.ts'
 import { meantBy } from './lib/typo.ts'
 
-interface Setting<T> {
+export interface Setting<T> {
   /** Undefined: without the variable the setting is undefined too. */
   readonly fallback: string | undefined
   readonly about: string
@@ -110,6 +110,17 @@ export const SETTINGS = {
   ),
 } as const
 
+/** Sections of the documentation, each by the setting that it begins with. */
+export const SECTIONS: { readonly [N in keyof typeof SETTINGS]?: string } = {
+  HOST: 'Listening',
+  DATA_DIR: 'Store',
+  ORIGINAL_DATABASE_URL: 'Import and first start',
+  KAFKA_BROKERS: 'Click log',
+  READ_TOKEN: 'Access',
+  ACK_TIMEOUT_MS: 'Limits',
+  LOG_LEVEL: 'Logging',
+}
+
 type Values = { readonly [N in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[N]['parse']> }
 
 /** A `postgresql://` URL, or its parts. */
@@ -210,7 +221,8 @@ function valuesIn(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
 }
 
-function fileNameOf(secret: string): string {
+/** The variable that names the file of a secret. */
+export function fileNameOf(secret: string): string {
   return `${secret}_FILE`
 }
 
