@@ -50,7 +50,8 @@ Every error is an \`application/problem+json\` document (RFC 9457):
 
 \`code\` is from this table, and the table is closed: a program may switch over it. \`detail\` is for
 people and may change. \`errors\` is there when fields are to blame. A 5xx carries \`requestId\`, which
-finds it in the service's log; a 503 carries \`Retry-After\`.
+finds it in the service's log, where the same failure is written once a second; a 503 carries
+\`Retry-After\`.
 
 | status | code | meaning |
 |---|---|---|
@@ -130,6 +131,13 @@ WARN  ${sampleWarning()}
 A name looks like a typo if it is one of ours but for capitals, if it is a character away from one, or
 two from a long one, and if it lacks the unit or has another (\`ACK_TIMEOUT\`). The environment holds names of
 other programs, too, so short ones such as \`HOSTS\` and \`PORTS\` are warned of in \`.env\` only.
+
+## The log
+
+It goes to stderr, a line an entry: one at the start, with address, store and version, and one at the
+stop. A click writes nothing. The same warning or error is written at most once a second, and says how
+many were left out: \`(12 more like it)\`. With \`LOG_FORMAT=json\` a line is an object with \`level\` (30 is
+info, 40 warn, 50 error, 60 fatal), \`time\` and \`msg\`.
 
 ## Settings
 
