@@ -36,9 +36,18 @@ become(node, [...(isBuilt ? memoryFlags() : []), program, ...rest])
  * not grow to 70 before it is looked at (docs/decisions/0005).
  */
 function memoryFlags() {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  const isPostgres = [process.env, file].some((each) => each.DATABASE_URL || each.POSTGRES_HOST)
+  const isPostgres = [process.env, envFile()].some(
+    (each) => each.DATABASE_URL || each.DATABASE_URL_FILE || each.POSTGRES_HOST,
+  )
   return [`--max-semi-space-size=${isPostgres ? 16 : 4}`, '--heap-growing-percent=30']
+}
+
+function envFile() {
+  try {
+    return parseEnv(readFileSync('.env', 'utf8'))
+  } catch {
+    return {} // there is none, or the program says why it cannot be read
+  }
 }
 
 /** What the installed packages must match: the lock file and the platform they were chosen for. */

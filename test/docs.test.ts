@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { parseEnv } from 'node:util'
 import { generatedDocs } from '../scripts/docs.ts'
+import { parseConfig, SETTINGS, type Setting } from '../src/config.ts'
 
 /** The invariants of docs/SPEC.md: number to the files that it names. */
 function specified(): Map<string, Set<string>> {
@@ -42,6 +44,19 @@ test('the generated documents are those of this code; npm run docs writes them',
     // Not assert.equal: it would print all of both.
     assert.ok(readFileSync(path, 'utf8') === text, `${path} differs: npm run docs`)
   }
+})
+
+test('.example.env changes nothing as it is, and has every setting with its default', () => {
+  const text = readFileSync('.example.env', 'utf8')
+  assert.deepEqual(parseEnv(text), {})
+  const uncommented = parseEnv(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''))
+  const settings = Object.entries<Setting<unknown>>(SETTINGS)
+  const secrets = settings.filter(([, { isSecret }]) => isSecret)
+  assert.deepEqual(uncommented, {
+    ...Object.fromEntries(settings.map(([name, { fallback }]) => [name, fallback ?? ''])),
+    ...Object.fromEntries(secrets.map(([name]) => [`${name}_FILE`, ''])),
+  })
+  assert.deepEqual(parseConfig({}, { path: '.env', values: parseEnv(text) }), parseConfig({}))
 })
 
 test('links between documents lead somewhere', () => {

@@ -11,6 +11,7 @@ const REPEAT_IGNORED_MS = 1_000
 export async function serve(): Promise<number> {
   const config = readConfig()
   const logger = createLogger(config.log)
+  for (const warning of config.warnings) logger.warn(warning)
   // Before listening: a signal during the start must not kill it halfway.
   const stopped = stopSignal()
   const app = await startApp(config, logger)
