@@ -205,6 +205,9 @@ export function parseConfig(environment: Environment, envFile?: EnvFile): Config
       problems.push(`${name} ${error.message}${path === undefined ? value : file}`)
     }
   }
+  if (parsed['READ_TOKEN'] !== undefined && parsed['READ_TOKEN'] === parsed['ADMIN_TOKEN']) {
+    problems.push('READ_TOKEN is the ADMIN_TOKEN, too, so whoever reads could change; set another')
+  }
   const warnings = typos(environment, envFile?.values ?? {})
   if (problems.length > 0) {
     // A name that was misspelt is often why another one is missing.

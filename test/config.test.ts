@@ -85,6 +85,12 @@ test('DATABASE_URL or POSTGRES_HOST make Postgres the store, and its label shows
   })
 })
 
+test('one token for readers and administrators is refused, and not shown', () => {
+  const { message } = refusalOf({ READ_TOKEN: 'x'.repeat(16), ADMIN_TOKEN: 'x'.repeat(16) })
+  assert.match(message, /- READ_TOKEN is the ADMIN_TOKEN, too/)
+  assert.doesNotMatch(message, /xxxx/)
+})
+
 test('half an answer or two answers to where Postgres is are refused', () => {
   assert.match(
     refusalOf({ POSTGRES_USER: 'me', POSTGRES_DB: 'mine' }).message,
