@@ -20,11 +20,13 @@ const PREPARE_TIMEOUT_MS = 10 * 60_000
 const root = dirname(fileURLToPath(import.meta.url))
 const modules = join(root, 'node_modules')
 const dist = join(root, 'dist')
+const page = join(dist, 'page')
 const [program = '', ...rest] = process.argv.slice(2)
 
 await prepare(join(modules, '.installed'), lockedPackages, installLocked)
 const node = suitableNode()
 const isBuilt = program.startsWith('dist/')
+await prepare(join(page, '.built'), pageSources, () => buildPage(node))
 if (isBuilt) await prepare(join(dist, '.built'), sources, () => build(node))
 become(node, [...(isBuilt ? memoryFlags() : []), program, ...rest])
 
@@ -34,9 +36,18 @@ become(node, [...(isBuilt ? memoryFlags() : []), program, ...rest])
  * not grow to 70 before it is looked at (docs/decisions/0005).
  */
 function memoryFlags() {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  const isPostgres = [process.env, file].some((each) => each.DATABASE_URL || each.POSTGRES_HOST)
+  const isPostgres = [process.env, envFile()].some(
+    (each) => each.DATABASE_URL || each.DATABASE_URL_FILE || each.POSTGRES_HOST,
+  )
   return [`--max-semi-space-size=${isPostgres ? 16 : 4}`, '--heap-growing-percent=30']
+}
+
+function envFile() {
+  try {
+    return parseEnv(readFileSync('.env', 'utf8'))
+  } catch {
+    return {} // there is none, or the program says why it cannot be read
+  }
 }
 
 /** What the installed packages must match: the lock file and the platform they were chosen for. */
@@ -46,13 +57,26 @@ function lockedPackages() {
 
 /** What dist/ must match. */
 function sources() {
-  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
   return [
-    ...files.sort(),
+    ...filesIn('src'),
     ...['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name)),
   ]
+}
+
+/** What dist/page must match. */
+function pageSources() {
+  return [
+    ...filesIn('web'),
+    join(root, 'scripts', 'page.ts'),
+    join(modules, '@fastify', 'swagger-ui', 'package.json'),
+  ]
+}
+
+function filesIn(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
 }
 
 /** A digest of files' contents, and of words as they are. */
@@ -124,12 +148,18 @@ function installLocked() {
 }
 
 function build(node) {
-  rmSync(dist, { recursive: true, force: true })
+  const stale = existsSync(dist) ? readdirSync(dist).filter((name) => name !== 'page') : []
+  for (const name of stale) rmSync(join(dist, name), { recursive: true })
   const tsc = join(modules, 'typescript', 'bin', 'tsc')
-  const done = spawnSync(node, [tsc, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  })
+  run(node, [tsc, '-p', 'tsconfig.build.json'])
+}
+
+function buildPage(node) {
+  run(node, [join(root, 'scripts', 'page.ts')])
+}
+
+function run(node, args) {
+  const done = spawnSync(node, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (done.status !== 0) fail('The build failed; its message stands above.')
 }
 

@@ -1,11 +1,13 @@
 // Writes the documents that are made from the code. `npm run docs`; test/docs.test.ts compares.
 import { writeFileSync } from 'node:fs'
 import { format } from 'prettier'
-import { SETTINGS } from '../src/config.ts'
-import { ERRORS, type ErrorKind } from '../src/errors.ts'
+import { fileNameOf, parseConfig, SECTIONS, SETTINGS, type Setting } from '../src/config.ts'
+import { ERRORS, OperatorError, type ErrorKind } from '../src/errors.ts'
 import { Metrics } from '../src/metrics.ts'
+import { openApiOf, routes, type RouteParts } from '../src/routes.ts'
 
 const NOTICE = '<!-- Made from the code by `npm run docs`. -->'
+const COMMENT_CHARACTERS = 98
 
 /** Path to text, as Prettier formats it. */
 export async function generatedDocs(): Promise<Map<string, string>> {
@@ -14,11 +16,17 @@ export async function generatedDocs(): Promise<Map<string, string>> {
     ['docs/configuration.md', configurationPage()],
     ['docs/metrics.md', await metricsPage()],
   ])
-  const formatted = new Map<string, string>()
+  // Only what the routes say of themselves is read; none of them runs.
+  const parts = { metrics: new Metrics() } as RouteParts
+  const openApi = JSON.stringify(await openApiOf(routes(parts)))
+  const formatted = new Map([
+    ['docs/openapi.json', await format(openApi, { parser: 'json', printWidth: 100 })],
+  ])
   for (const [path, text] of pages) {
     const options = { parser: 'markdown', printWidth: 100, semi: false, singleQuote: true }
     formatted.set(path, await format(text, options))
   }
+  formatted.set('.example.env', exampleEnv())
   return formatted
 }
 
@@ -48,7 +56,8 @@ Every error is an \`application/problem+json\` document (RFC 9457):
 
 \`code\` is from this table, and the table is closed: a program may switch over it. \`detail\` is for
 people and may change. \`errors\` is there when fields are to blame. A 5xx carries \`requestId\`, which
-finds it in the service's log; a 503 carries \`Retry-After\`.
+finds it in the service's log, where the same failure is written once a second; a 503 carries
+\`Retry-After\`.
 
 | status | code | meaning |
 |---|---|---|
@@ -57,25 +66,158 @@ ${rows.join('\n')}
 }
 
 function configurationPage(): string {
-  const rows = Object.entries<{ fallback: string | undefined; about: string }>(SETTINGS).map(
-    ([name, { fallback, about }]) =>
-      `| \`${name}\` | ${fallback === undefined ? 'unset' : `\`${fallback}\``} | ${about} |`,
-  )
+  const tables = sections().map(({ title, settings }) => {
+    const rows = settings.map(([name, setting]) => {
+      const names = namesOf(name, setting).map((each) => `\`${each}\``)
+      const { fallback } = setting
+      const initial = fallback === undefined ? 'unset' : `\`${fallback}\``
+      return `| ${names.join(' or ')} | ${initial} | ${meaningOf(setting)} |`
+    })
+    return `### ${title}\n\n| variable | default | |\n|---|---|---|\n${rows.join('\n')}\n`
+  })
   return `# Configuration
 ${NOTICE}
 
-Settings come from the environment and, below it, from \`.env\` in the working directory. An empty
-variable is an unset one. All wrong values are reported at once, and the process exits with code 2
-before it listens.
+Tallymark starts without any configuration: it listens on \`http://127.0.0.1:8080\` and keeps its
+database in \`./data\`. Whatever differs is an environment variable, or a line of the file \`.env\` in the
+working directory:
 
-| variable | default | |
-|---|---|---|
-${rows.join('\n')}
+\`\`\`sh
+PORT=9000 DATA_DIR=/var/lib/tallymark npm start
+\`\`\`
 
-Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. Settings that ask for
-Kafka (\`KAFKA_BROKERS\`, \`KAFKA_BROKER\`, \`MINUTES_TICKER\`, another \`ROLE\` than \`all\`) are refused: this
-version has no Kafka log, and another shape than the one asked for would be a lie.
-`
+[.example.env](../.example.env) holds every setting with its default, commented out. Copy it to \`.env\` and
+uncomment what you change. Settings are read once, at the start.
+
+## Which value counts
+
+1. That of the environment,
+2. else that of \`.env\`,
+3. else the default.
+
+An empty variable is an unset one, so \`PORT= npm start\` takes the port of \`.env\`. The line that is logged
+at the start names the store, and \`.env\` where a value of it counts:
+
+\`\`\`
+INFO  Tallymark 0.1.0 (Postgres at db:5432/clicks, values from /srv/tallymark/.env) listens on http://127.0.0.1:8080
+\`\`\`
+
+In \`.env\` a \`#\` begins a comment, so put a value that holds one into quotes:
+\`POSTGRES_PASSWORD='sesame#1'\`. Variables in values are not replaced.
+
+## Secrets from files
+
+An environment is seen by more than the process that it is for. So each secret can be read from a file
+instead, as Docker, Kubernetes and systemd provide them: add \`_FILE\` to its name, and give the path.
+
+\`\`\`sh
+DATABASE_URL_FILE=/run/secrets/database_url ADMIN_TOKEN_FILE=/run/secrets/admin_token npm start
+\`\`\`
+
+One newline at the end of the file is not part of the secret. The file is a regular one of at most 64 KiB
+in UTF-8, and not empty. It is read once: a new secret takes effect with the next start. A secret and its
+file together are a mistake, also if one of them stands in \`.env\`.
+
+## Mistakes
+
+All mistakes are reported at once, and the process exits with code 2 before it opens or listens to
+anything. The value of a secret is never shown.
+
+\`\`\`
+${sampleRefusal()}
+\`\`\`
+
+A name that is no setting, but looks like a typo of one, does not keep the service from starting. It is a
+warning in the log:
+
+\`\`\`
+WARN  ${sampleWarning()}
+\`\`\`
+
+A name looks like a typo if it is one of ours but for capitals, if it is a character away from one, or
+two from a long one, and if it lacks the unit or has another (\`ACK_TIMEOUT\`). The environment holds names of
+other programs, too, so short ones such as \`HOSTS\` and \`PORTS\` are warned of in \`.env\` only.
+
+## The log
+
+It goes to stderr, a line an entry: one at the start, with address, store and version, and one at the
+stop. A click writes nothing. The same warning or error is written at most once a second, and says how
+many were left out: \`(12 more like it)\`. With \`LOG_FORMAT=json\` a line is an object with \`level\` (30 is
+info, 40 warn, 50 error, 60 fatal), \`time\` and \`msg\`.
+
+## Settings
+
+Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. What asks for a part that
+this version does not have is refused: another shape than the one asked for would be a lie.
+
+${tables.join('\n')}`
+}
+
+/** A sample to be copied to .env: as it is, it changes nothing. */
+function exampleEnv(): string {
+  const blocks = sections().flatMap(({ title, settings }) => [
+    `# --- ${title} ---`,
+    ...settings.map(([name, setting]) =>
+      [
+        ...commentLines(meaningOf(setting)),
+        ...namesOf(name, setting).map((each) => `# ${each}=${setting.fallback ?? ''}`),
+      ].join('\n'),
+    ),
+  ])
+  const head = [
+    'Settings of Tallymark with their defaults. Copy this file to `.env` and uncomment what you change. An empty value is an unset one, and the environment goes before this file. A secret has a value or, by its `_FILE`, a file, not both. Put a value with a `#` into quotes. More in docs/configuration.md.',
+    'Made from the code by `npm run docs`.',
+  ]
+  return `${[...head.flatMap(commentLines), '', blocks.join('\n\n')].join('\n')}\n`
+}
+
+type NamedSetting = readonly [name: string, setting: Setting<unknown>]
+
+function sections(): { title: string; settings: NamedSetting[] }[] {
+  const titles: Readonly<Record<string, string>> = SECTIONS
+  const found: { title: string; settings: NamedSetting[] }[] = []
+  for (const entry of Object.entries<Setting<unknown>>(SETTINGS)) {
+    const title = titles[entry[0]]
+    if (title !== undefined) found.push({ title, settings: [] })
+    found.at(-1)?.settings.push(entry)
+  }
+  return found
+}
+
+function namesOf(name: string, { isSecret }: Setting<unknown>): string[] {
+  return isSecret === true ? [name, fileNameOf(name)] : [name]
+}
+
+function meaningOf({ about, needs, fallback }: Setting<unknown>): string {
+  if (needs === undefined) return about
+  const other = fallback === undefined ? 'Any value' : 'Any other value'
+  return `${about} ${other} is refused: this version does not have ${needs}.`
+}
+
+function sampleRefusal(): string {
+  try {
+    parseConfig({ PORT: '80800', READ_TOKEN: 'sesame', POSTGRES_USER: 'me', POSTGRES_HSOT: 'db' })
+  } catch (error) {
+    if (error instanceof OperatorError) return `tallymark: ${error.message}`
+    throw error
+  }
+  throw new Error('the sample is no mistake any more')
+}
+
+function sampleWarning(): string {
+  const [warning] = parseConfig({ KEY_RETENTION_HOUR: '24' }).warnings
+  if (warning === undefined) throw new Error('the sample is no typo any more')
+  return warning
+}
+
+function commentLines(text: string): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`
+    if (lines.length > 0 && longer.length <= COMMENT_CHARACTERS) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines.map((line) => `# ${line}`)
 }
 
 async function metricsPage(): Promise<string> {

@@ -1,3 +1,5 @@
+import * as v from 'valibot'
+
 /** The largest banner id: ids fit a signed 32-bit column. */
 export const BANNER_ID_MAX = 2_147_483_647
 
@@ -28,6 +30,65 @@ const URL_CHARACTERS_MAX = 2_048
 // C0, DEL and C1: none of them can be typed, and all of them can forge a log line or a CSV row.
 const CONTROL_CHARACTER = /\p{Cc}/u
 
+const NAME_RULE = `must have 1 to ${NAME_CODE_POINTS_MAX} characters`
+const URL_RULE = `must be null or an http or https URL of at most ${URL_CHARACTERS_MAX} characters`
+
+const name = v.pipe(
+  v.string('must be a string'),
+  v.check((text) => text.isWellFormed(), 'must not hold lone surrogates'),
+  v.check((text) => text !== '' && Array.from(text).length <= NAME_CODE_POINTS_MAX, NAME_RULE),
+  v.check((text) => !CONTROL_CHARACTER.test(text), 'must not hold control characters'),
+  v.check((text) => text.trim() !== '', 'must not be blank'),
+  v.description('What people call the banner; not only blanks, without control characters.'),
+  v.metadata({ minLength: 1, maxLength: NAME_CODE_POINTS_MAX }),
+  v.examples(['Autumn sale']),
+)
+
+const url = v.pipe(
+  v.nullable(v.pipe(v.string(URL_RULE), v.metadata({ pattern: '^[Hh][Tt][Tt][Pp][Ss]?:' }))),
+  v.check((text) => text === null || isHttpUrl(text), URL_RULE),
+  v.description('Where the banner leads: an http or https URL, or null.'),
+  v.metadata({ maxLength: URL_CHARACTERS_MAX }),
+  v.examples(['https://shop.example/sale']),
+)
+
+const status = v.pipe(
+  v.picklist(BANNER_STATUSES, `must be one of ${BANNER_STATUSES.join(', ')}`),
+  v.description('Only the clicks of active banners are counted.'),
+)
+
+const idRule = `must be an integer from 1 to ${BANNER_ID_MAX}`
+
+/** A banner's fields as a caller gives them, each with the rule that it must keep. */
+export const BANNER_FIELDS = {
+  id: v.pipe(
+    v.number(idRule),
+    v.integer(idRule),
+    v.minValue(1, idRule),
+    v.maxValue(BANNER_ID_MAX, idRule),
+  ),
+  name,
+  url,
+  status,
+} as const
+
+/** `POST /banners`; an entry of a banners file, which must have an id. */
+export const NEW_BANNER = v.strictObject({
+  id: v.optional(
+    v.pipe(BANNER_FIELDS.id, v.description('Without one the service gives out the next.')),
+  ),
+  name,
+  url: v.optional(url, null),
+  status: v.optional(status, 'active'),
+})
+
+/** `PATCH /banners/:bannerId`: what is absent stays as it is. */
+export const BANNER_CHANGE = v.strictObject({
+  name: v.exactOptional(name),
+  url: v.exactOptional(url),
+  status: v.exactOptional(status),
+})
+
 /** A banner id as it is written plainly in a URL (no sign, no leading zero), or undefined. */
 export function parseBannerId(text: string): number | undefined {
   if (!/^[1-9]\d{0,9}$/.test(text)) return undefined
@@ -35,24 +96,8 @@ export function parseBannerId(text: string): number | undefined {
   return id <= BANNER_ID_MAX ? id : undefined
 }
 
-/** The rule that a name breaks, or undefined. */
-export function nameProblem(name: unknown): string | undefined {
-  if (typeof name !== 'string') return 'must be a string'
-  if (!name.isWellFormed()) return 'must not hold lone surrogates'
-  const codePoints = Array.from(name).length
-  if (codePoints < 1 || codePoints > NAME_CODE_POINTS_MAX) {
-    return `must have 1 to ${NAME_CODE_POINTS_MAX} characters`
-  }
-  if (CONTROL_CHARACTER.test(name)) return 'must not hold control characters'
-  return name.trim() === '' ? 'must not be blank' : undefined
-}
-
-/** The rule that a destination breaks, or undefined. */
-export function urlProblem(url: unknown): string | undefined {
-  if (url === null) return undefined
-  const rule = `must be null or an http or https URL of at most ${URL_CHARACTERS_MAX} characters`
-  if (typeof url !== 'string' || url.length > URL_CHARACTERS_MAX) return rule
-  if (CONTROL_CHARACTER.test(url) || !url.isWellFormed()) return rule
-  const parsed = URL.parse(url)
-  return parsed?.protocol === 'http:' || parsed?.protocol === 'https:' ? undefined : rule
+function isHttpUrl(text: string): boolean {
+  if (text.length > URL_CHARACTERS_MAX || CONTROL_CHARACTER.test(text)) return false
+  const protocol = text.isWellFormed() ? URL.parse(text)?.protocol : undefined
+  return protocol === 'http:' || protocol === 'https:'
 }

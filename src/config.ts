@@ -1,16 +1,20 @@
-// The only reader of the environment. Every variable stands in SETTINGS; docs/configuration.md is
-// made from it.
+// The only reader of the environment. Every variable stands in SETTINGS; docs/configuration.md and
+// .example.env are made from it. What is a secret there may also stand in a file, which NAME_FILE names.
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { OperatorError } from './errors.ts'
+import { readSecretFile } from './lib/secret-file.ts'
+import { meantBy } from './lib/typo.ts'
 
-interface Setting<T> {
+export interface Setting<T> {
   /** Undefined: without the variable the setting is undefined too. */
   readonly fallback: string | undefined
   readonly about: string
   /** A secret's value is never shown. */
   readonly isSecret?: boolean
+  /** A part that does not exist yet: another value than the default is refused. */
+  readonly needs?: 'the Kafka log'
   /** Throws a RangeError whose message is the rule that the value breaks. */
   readonly parse: (value: string) => T
 }
@@ -45,13 +49,27 @@ export const SETTINGS = {
     'Banners to begin with, read on the first start only. Unset: `./banners.json`, else the demo banners 1 to 100.',
     text,
   ),
+  KAFKA_BROKERS: planned(
+    undefined,
+    'If set, Kafka is the click log: its brokers, `host:port`, separated by commas. Needs Postgres.',
+  ),
+  KAFKA_BROKER: planned(undefined, 'The name that the original service has for `KAFKA_BROKERS`.'),
+  KAFKA_TOPIC: planned('clicks', 'The topic of the clicks.'),
+  ROLE: planned(
+    'all',
+    'What this process does: `all`, `api` (takes clicks in and answers questions) or `aggregator` (counts what the click log holds).',
+  ),
+  MINUTES_TICKER: planned(
+    undefined,
+    "The original's setting: the aggregator writes every N minutes. Unset: at once.",
+  ),
   READ_TOKEN: optional(
     'If set, statistics, banners and metrics need `Authorization: Bearer` with this token or the admin token. At least 16 characters.',
     token,
     { isSecret: true },
   ),
   ADMIN_TOKEN: optional(
-    'Reads everything that `READ_TOKEN` protects. At least 16 characters.',
+    'If set, changing banners needs `Authorization: Bearer` with this token; without it, banners can be changed from this machine only. It reads everything, too. At least 16 characters.',
     token,
     { isSecret: true },
   ),
@@ -92,11 +110,15 @@ export const SETTINGS = {
   ),
 } as const
 
-/** Settings of shapes that do not exist yet. Another store than the one asked for would be a lie. */
-const NOT_BUILT: Readonly<Record<string, string>> = {
-  KAFKA_BROKERS: 'the Kafka log',
-  KAFKA_BROKER: 'the Kafka log',
-  MINUTES_TICKER: 'the Kafka log',
+/** Sections of the documentation, each by the setting that it begins with. */
+export const SECTIONS: { readonly [N in keyof typeof SETTINGS]?: string } = {
+  HOST: 'Listening',
+  DATA_DIR: 'Store',
+  ORIGINAL_DATABASE_URL: 'Import and first start',
+  KAFKA_BROKERS: 'Click log',
+  READ_TOKEN: 'Access',
+  ACK_TIMEOUT_MS: 'Limits',
+  LOG_LEVEL: 'Logging',
 }
 
 type Values = { readonly [N in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[N]['parse']> }
@@ -132,44 +154,82 @@ export interface Config {
   readonly keyRetentionMs: number
   readonly shutdownTimeoutMs: number
   readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] }
-  /** The file that values were taken from beside the environment, if there is one. */
+  /** The file that values were taken from beside the environment, if one was. */
   readonly envFile: string | undefined
+  /** Sentences about what is probably a mistake, but keeps nothing from working. */
+  readonly warnings: readonly string[]
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
+
+interface EnvFile {
+  readonly path: string
+  readonly values: Environment
+}
+
+/** Every name that is read, in the order of SETTINGS. */
+const NAMES: readonly string[] = Object.entries<Setting<unknown>>(SETTINGS).flatMap(
+  ([name, { isSecret }]) => (isSecret ? [name, fileNameOf(name)] : [name]),
+)
 
 /** The environment, and below it the values of `.env` in the working directory. */
 export function readConfig(): Config {
   const path = resolve('.env')
   if (!existsSync(path)) return parseConfig(process.env)
-  const file = parseEnv(readFileSync(path, 'utf8'))
-  const environment = Object.entries(process.env).filter(([, value]) => value !== '')
-  return parseConfig({ ...file, ...Object.fromEntries(environment) }, path)
+  return parseConfig(process.env, { path, values: readEnvFile(path) })
+}
+
+function readEnvFile(path: string): Environment {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new OperatorError(`${path} cannot be read: ${reason}`, { exitCode: 2, cause })
+  }
 }
 
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
-export function parseConfig(environment: Environment, envFile?: string): Config {
-  const problems = [...notBuilt(environment), ...contradictions(environment)]
+export function parseConfig(environment: Environment, envFile?: EnvFile): Config {
+  const given = { ...valuesIn(envFile?.values ?? {}), ...valuesIn(environment) }
+  const problems = [...notBuilt(given), ...contradictions(given)]
   const parsed: Record<string, unknown> = {}
   for (const [name, { fallback, isSecret, parse }] of Object.entries<Setting<unknown>>(SETTINGS)) {
-    const value = environment[name] || fallback
-    if (value === undefined) continue
+    const path = isSecret && given[name] === undefined ? given[fileNameOf(name)] : undefined
     try {
-      parsed[name] = parse(value)
+      const value = path === undefined ? (given[name] ?? fallback) : readSecretFile(path)
+      if (value !== undefined) parsed[name] = parse(value)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      problems.push(`${name} ${error.message}${isSecret ? '' : `; it is ${JSON.stringify(value)}`}`)
+      const file = `; ${fileNameOf(name)} names ${JSON.stringify(path)}`
+      const value = isSecret ? '' : `; it is ${JSON.stringify(given[name])}`
+      problems.push(`${name} ${error.message}${path === undefined ? value : file}`)
     }
   }
+  if (parsed['READ_TOKEN'] !== undefined && parsed['READ_TOKEN'] === parsed['ADMIN_TOKEN']) {
+    problems.push('READ_TOKEN is the ADMIN_TOKEN, too, so whoever reads could change; set another')
+  }
+  const warnings = typos(environment, envFile?.values ?? {})
   if (problems.length > 0) {
-    const list = problems.map((problem) => `\n  - ${problem}`).join('')
+    // A name that was misspelt is often why another one is missing.
+    const list = [...problems, ...warnings].map((problem) => `\n  - ${problem}`).join('')
     throw new OperatorError(`The configuration is wrong:${list}`, { exitCode: 2 })
   }
+  const isFileUsed = NAMES.some((name) => given[name] !== undefined && !environment[name])
   // Every name of SETTINGS was parsed by its own function above.
-  return configOf(parsed as Values, envFile)
+  const values = parsed as Values
+  return { ...configOf(values), envFile: isFileUsed ? envFile?.path : undefined, warnings }
 }
 
-function configOf(values: Values, envFile: string | undefined): Config {
+function valuesIn(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+}
+
+/** The variable that names the file of a secret. */
+export function fileNameOf(secret: string): string {
+  return `${secret}_FILE`
+}
+
+function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
   return {
     http: { host: values.HOST, port: values.PORT },
     store: storeOf(values),
@@ -182,7 +242,6 @@ function configOf(values: Values, envFile: string | undefined): Config {
     keyRetentionMs: values.KEY_RETENTION_HOURS * HOUR_MS,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
-    envFile,
   }
 }
 
@@ -208,28 +267,43 @@ function storeOf(values: Values): Config['store'] {
 }
 
 /** Two answers to one question, or half an answer. */
-function contradictions(environment: Environment): string[] {
-  const isUrl = Boolean(environment['DATABASE_URL'])
-  const parts = Object.keys(SETTINGS).filter(
-    (name) => name.startsWith('POSTGRES_') && environment[name],
-  )
-  if (isUrl && parts.length > 0) {
-    return [`DATABASE_URL and ${parts.join(', ')} both say where Postgres is; unset one of them`]
+function contradictions(given: Environment): string[] {
+  const names = NAMES.filter((name) => given[name] !== undefined)
+  const problems = names
+    .filter((name) => names.includes(fileNameOf(name)))
+    .map((name) => `${name} and ${fileNameOf(name)} are both set; unset one of them`)
+  const url = names.find((name) => name === 'DATABASE_URL' || name === 'DATABASE_URL_FILE')
+  const parts = names.filter((name) => name.startsWith('POSTGRES_'))
+  if (url !== undefined && parts.length > 0) {
+    problems.push(`${url} and ${parts.join(', ')} both say where Postgres is; unset one of them`)
   }
-  if (!isUrl && parts.length > 0 && !environment['POSTGRES_HOST']) {
-    return [`${parts.join(', ')} without POSTGRES_HOST; set it too, or unset the others`]
-  }
-  return []
-}
-
-function notBuilt(environment: Environment): string[] {
-  const problems = Object.entries(NOT_BUILT)
-    .filter(([name]) => environment[name])
-    .map(([name, part]) => `${name} asks for ${part}, which this version does not have; unset it`)
-  if (environment['ROLE'] && environment['ROLE'] !== 'all') {
-    problems.push('ROLE asks for the Kafka log, which this version does not have; unset it')
+  if (url === undefined && parts.length > 0 && !parts.includes('POSTGRES_HOST')) {
+    problems.push(`${parts.join(', ')} without POSTGRES_HOST; set it too, or unset the others`)
   }
   return problems
+}
+
+/** Another store or log than the one asked for would be a lie. */
+function notBuilt(given: Environment): string[] {
+  return Object.entries<Setting<unknown>>(SETTINGS)
+    .filter(([name, { needs, fallback }]) => needs && (given[name] ?? fallback) !== fallback)
+    .map(
+      ([name, { needs }]) =>
+        `${name} asks for ${needs}, which this version does not have; unset it`,
+    )
+}
+
+/**
+ * Names that look like ours. An environment is full of others, so a short one (HOSTS, PORTS) must be
+ * ours but for capitals; `.env` is written for this service, so there it may differ by a character.
+ */
+function typos(environment: Environment, file: Environment): string[] {
+  const names = Object.keys({ ...valuesIn(file), ...valuesIn(environment) })
+  return names.flatMap((name) => {
+    if (NAMES.includes(name)) return []
+    const meant = meantBy(name, NAMES, name in file ? 1 : 0)
+    return meant === undefined ? [] : [`${name} is no setting; did you mean ${meant}?`]
+  })
 }
 
 function setting<T>(fallback: string, about: string, parse: (value: string) => T): Setting<T> {
@@ -242,6 +316,11 @@ function optional<T>(
   options: { readonly isSecret?: boolean } = {},
 ): Setting<T | undefined> {
   return { fallback: undefined, about, parse, ...options }
+}
+
+/** Its value is not looked at before the part that needs it exists. */
+function planned(fallback: string | undefined, about: string): Setting<string | undefined> {
+  return { fallback, about, parse: text, needs: 'the Kafka log' }
 }
 
 function text(value: string): string {

@@ -49,7 +49,18 @@ export const ERRORS = {
   unauthorized: {
     status: 401,
     title: 'Unauthorized',
-    about: 'This needs `Authorization: Bearer` with the read or the admin token.',
+    about: 'This needs `Authorization: Bearer` with a token: a change with the admin token.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Forbidden',
+    about: 'The read token may not change anything: use the admin token.',
+  },
+  admin_token_required: {
+    status: 403,
+    title: 'Admin token required',
+    about:
+      'Without `ADMIN_TOKEN` banners are changed from the machine of the service only, and not through a proxy.',
   },
   not_found: {
     status: 404,
@@ -104,7 +115,7 @@ export const ERRORS = {
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    about: 'The body is compressed; send it plain.',
+    about: 'The body is compressed, or a change whose body does not say that it is JSON.',
   },
   expectation_failed: {
     status: 417,
@@ -131,7 +142,7 @@ export const ERRORS = {
     status: 503,
     title: 'Store unavailable',
     about:
-      'Not known to be durable in time. A click was counted at most once: resend it only with an idempotency key.',
+      'Not known to be durable in time. A click was counted at most once: resend it only with an idempotency key. A banner may have been changed: read it.',
     retryAfterS: 1,
   },
   too_many_streams: {

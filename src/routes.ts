@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import * as v from 'valibot'
 import { collect } from './collector/collector.ts'
 import {
   counted,
@@ -8,24 +9,45 @@ import {
   keyOf,
   type CountParts,
 } from './collector/count-handlers.ts'
+import { ACCEPTED, COUNT_ERRORS, COUNT_OPERATIONS } from './collector/count-operations.ts'
+import { COUNT_HEADERS, COUNT_QUERY } from './collector/key.ts'
 import { AppError } from './errors.ts'
+import type { Fields } from './fields.ts'
 import { checkRead, type Tokens } from './http/access.ts'
 import { readBody } from './http/body.ts'
+import { descriptionOf, DOCS_FILES, docsFile, toDocs } from './http/docs.ts'
 import { healthz, metricsPage, readyz } from './http/health.ts'
-import { bannerIdOf, queryOf, type Fields, type Route } from './http/route.ts'
+import { OPERATIONS } from './http/operations.ts'
+import { bannerIdOf, queryOf, type Operation, type Route } from './http/route.ts'
 import type { Metrics } from './metrics.ts'
 import { getLive, type LiveParts } from './query/live-handlers.ts'
+import {
+  SERIES_ANSWER,
+  SERIES_CONTENT,
+  SERIES_ERRORS,
+  STATS_HEADERS,
+  STATS_OPERATIONS,
+  TOTALS_ANSWER,
+} from './query/stats-operations.ts'
 import { getSeries, getTotals, postSeries, type StatsParts } from './query/stats-handlers.ts'
-import { STATS_PARAMETERS } from './query/stats-query.ts'
-import { getBanner, listBanners } from './registry/banner-handlers.ts'
+import { POSTED_SERIES, SERIES, STATS_PARAMETERS } from './query/stats-query.ts'
+import {
+  addBanner,
+  archiveBanner,
+  changeBanner,
+  getBanner,
+  listBanners,
+  type BannerParts,
+} from './registry/banner-handlers.ts'
+import { BANNER_ANSWER, BANNER_OPERATIONS } from './registry/banner-operations.ts'
 import type { BannerRegistry } from './registry/banner-registry.ts'
-import type { BannerStore } from './registry/banner-store.ts'
+import { VERSION } from './version.ts'
 
 export type RouteParts = CountParts &
   StatsParts &
-  LiveParts & {
+  LiveParts &
+  BannerParts & {
     readonly registry: BannerRegistry
-    readonly banners: BannerStore
     readonly metrics: Metrics
     readonly tokens: Tokens
   }
@@ -35,48 +57,211 @@ const EMPTY_OBJECT = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
 
 /** Every URL of the service. */
 export function routes(parts: RouteParts): readonly Route[] {
-  const { registry, sink, banners, metrics } = parts
-  const counter = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
+  const table: readonly Route[] = [
+    ...counting(parts),
+    ...statistics(parts),
+    ...banners(parts),
+    ...operating(parts, () => openApiOf(table)),
+  ]
+  return table
+}
+
+const COUNTER_METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
+
+function counting(parts: RouteParts): Route[] {
+  const path = '/counter/:bannerId'
   return [
     {
-      methods: ['GET', 'POST'],
-      path: '/counter/:bannerId',
+      methods: ['POST', 'GET'],
+      path,
       access: 'open',
       handle: countClick(parts),
+      operation: COUNT_OPERATIONS.countClick,
     },
-    { methods: ['HEAD'], path: '/counter/:bannerId', access: 'open', handle: headClick(parts) },
+    {
+      methods: ['HEAD'],
+      path,
+      access: 'open',
+      handle: headClick(parts),
+      operation: COUNT_OPERATIONS.wouldCount,
+    },
     {
       methods: ['OPTIONS'],
-      path: '/counter/:bannerId',
+      path,
       access: 'open',
-      handle: countPreflight(['GET', 'POST'], counter),
+      handle: countPreflight(['GET', 'POST'], COUNTER_METHODS),
     },
-    { methods: ['GET', 'HEAD'], path: '/stats', access: 'read', handle: getTotals(parts) },
+    {
+      methods: ['OPTIONS'],
+      path: '/stats/:bannerId',
+      access: 'open',
+      handle: countPreflight(['POST'], COUNTER_METHODS),
+    },
+  ]
+}
+
+function statistics(parts: RouteParts): Route[] {
+  const path = '/stats/:bannerId'
+  return [
     {
       methods: ['GET', 'HEAD'],
-      path: '/stats/:bannerId',
+      path,
       access: 'read',
       handle: getSeries(parts),
+      operation: STATS_OPERATIONS.readSeries,
     },
-    { methods: ['GET', 'HEAD'], path: '/live', access: 'read', handle: getLive(parts) },
-    { methods: ['POST'], path: '/stats/:bannerId', access: 'open', handle: countOrRead(parts) },
     {
-      methods: ['OPTIONS'],
-      path: '/stats/:bannerId',
+      methods: ['POST'],
+      path,
       access: 'open',
-      handle: countPreflight(['POST'], counter),
+      handle: countOrRead(parts),
+      operation: COUNT_OR_READ,
     },
-    { methods: ['GET', 'HEAD'], path: '/banners', access: 'read', handle: listBanners(banners) },
     {
       methods: ['GET', 'HEAD'],
-      path: '/banners/:bannerId',
+      path: '/stats',
       access: 'read',
-      handle: getBanner(banners),
+      handle: getTotals(parts),
+      operation: STATS_OPERATIONS.readTotals,
     },
-    { methods: ['GET', 'HEAD'], path: '/healthz', access: 'open', handle: healthz },
-    { methods: ['GET', 'HEAD'], path: '/readyz', access: 'open', handle: readyz(registry, sink) },
-    { methods: ['GET', 'HEAD'], path: '/metrics', access: 'read', handle: metricsPage(metrics) },
+    {
+      methods: ['GET', 'HEAD'],
+      path: '/live',
+      access: 'read',
+      handle: getLive(parts),
+      operation: STATS_OPERATIONS.followCounts,
+    },
   ]
+}
+
+function banners(parts: RouteParts): Route[] {
+  const path = '/banners/:bannerId'
+  return [
+    {
+      methods: ['GET', 'HEAD'],
+      path: '/banners',
+      access: 'read',
+      handle: listBanners(parts),
+      operation: BANNER_OPERATIONS.listBanners,
+    },
+    {
+      methods: ['POST'],
+      path: '/banners',
+      access: 'change',
+      handle: addBanner(parts),
+      operation: BANNER_OPERATIONS.addBanner,
+    },
+    {
+      methods: ['GET', 'HEAD'],
+      path,
+      access: 'read',
+      handle: getBanner(parts),
+      operation: BANNER_OPERATIONS.readBanner,
+    },
+    {
+      methods: ['PATCH'],
+      path,
+      access: 'change',
+      handle: changeBanner(parts),
+      operation: BANNER_OPERATIONS.changeBanner,
+    },
+    {
+      methods: ['DELETE'],
+      path,
+      access: 'change',
+      handle: archiveBanner(parts),
+      operation: BANNER_OPERATIONS.archiveBanner,
+    },
+  ]
+}
+
+function operating(
+  { registry, sink, metrics }: RouteParts,
+  description: () => Promise<object>,
+): Route[] {
+  const methods = ['GET', 'HEAD'] as const
+  return [
+    { methods, path: '/healthz', access: 'open', handle: healthz, operation: OPERATIONS.healthz },
+    {
+      methods,
+      path: '/readyz',
+      access: 'open',
+      handle: readyz(registry, sink),
+      operation: OPERATIONS.readyz,
+    },
+    {
+      methods,
+      path: '/metrics',
+      access: 'read',
+      handle: metricsPage(metrics),
+      operation: OPERATIONS.metrics,
+    },
+    {
+      methods,
+      path: '/openapi.json',
+      access: 'open',
+      handle: descriptionOf(description),
+      operation: OPERATIONS.openapi,
+    },
+    {
+      methods,
+      path: '/docs',
+      access: 'open',
+      handle: docsFile('index.html'),
+      operation: OPERATIONS.docs,
+    },
+    { methods, path: '/', access: 'open', handle: toDocs },
+    ...DOCS_FILES.map((file) => ({
+      methods,
+      path: `/docs/${file}`,
+      access: 'open' as const,
+      handle: docsFile(file),
+    })),
+  ]
+}
+
+/** The API as an OpenAPI document. Loaded when it is asked for: few are, and they stay small. */
+export async function openApiOf(table: readonly Route[]): Promise<object> {
+  const { openApi } = await import('./http/openapi.ts')
+  return openApi(table, { version: VERSION, schemas: SCHEMAS, tags: TAGS })
+}
+
+const TAGS = {
+  Counting: 'Open to everybody, from pages of any origin.',
+  Statistics: 'Need a token if `READ_TOKEN` is set.',
+  Banners:
+    'Reading needs a token if `READ_TOKEN` is set; changing needs the admin token, or without one a request from this machine.',
+  Operating: 'For those who run the service.',
+} as const
+
+const SCHEMAS = { Banner: BANNER_ANSWER, Series: SERIES_ANSWER, Totals: TOTALS_ANSWER }
+
+const COUNT_OR_READ: Operation = {
+  id: 'countOrReadSeries',
+  tag: 'Statistics',
+  summary: 'Clicks of one banner, or count a click',
+  description:
+    'With a body other than `{}`, or a statistics parameter in the query, a question; without, a click as by `POST /counter/{bannerId}`, which is open to everybody. A parameter stands in the body or in the query, not in both. The body is read as JSON whatever type it names.',
+  headers: COUNT_HEADERS,
+  query: v.strictObject({ ...SERIES.entries, ...COUNT_QUERY.entries }),
+  body: {
+    schema: POSTED_SERIES,
+    isRequired: false,
+    description: 'The question. Without it, or with `{}`, a click is counted.',
+  },
+  answer: {
+    status: 200,
+    description: 'The counts; or accepted, where a click was counted.',
+    headers: STATS_HEADERS,
+    content: {
+      ...SERIES_CONTENT,
+      'application/json': {
+        ...SERIES_CONTENT['application/json'],
+        schema: v.union([SERIES_ANSWER, ACCEPTED]),
+      },
+    },
+  },
+  errors: [...new Set([...SERIES_ERRORS, ...COUNT_ERRORS])],
 }
 
 /**
@@ -91,7 +276,7 @@ function countOrRead(parts: RouteParts) {
       return counted(parts, reply, () => collect(parts, bannerIdOf(request), keyOf(request)))
     }
     bannerIdOf(request)
-    checkRead(parts.tokens, request.headers.authorization)
+    checkRead(parts.tokens, request.raw)
     if (body instanceof AppError) throw body
     return read(request, reply, body)
   }

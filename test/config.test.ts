@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseConfig, SETTINGS } from '../src/config.ts'
 import { OperatorError } from '../src/errors.ts'
+import { temporaryFolder } from './support/service.ts'
 
 function refusalOf(environment: Record<string, string>): OperatorError {
   try {
@@ -82,6 +85,12 @@ test('DATABASE_URL or POSTGRES_HOST make Postgres the store, and its label shows
   })
 })
 
+test('one token for readers and administrators is refused, and not shown', () => {
+  const { message } = refusalOf({ READ_TOKEN: 'x'.repeat(16), ADMIN_TOKEN: 'x'.repeat(16) })
+  assert.match(message, /- READ_TOKEN is the ADMIN_TOKEN, too/)
+  assert.doesNotMatch(message, /xxxx/)
+})
+
 test('half an answer or two answers to where Postgres is are refused', () => {
   assert.match(
     refusalOf({ POSTGRES_USER: 'me', POSTGRES_DB: 'mine' }).message,
@@ -109,10 +118,164 @@ test('a shape that is not built is refused, never silently another one', () => {
     ['KAFKA_BROKER', 'kafka:9092'],
     ['ROLE', 'api'],
     ['ROLE', 'nobody'],
+    ['KAFKA_TOPIC', 'banner-clicks'],
+    ['MINUTES_TICKER', '1'],
   ] as const) {
     const { message, exitCode } = refusalOf({ [name]: value })
     assert.equal(exitCode, 2)
     assert.match(message, new RegExp(`- ${name} asks for the .*unset it`))
   }
-  assert.ok(parseConfig({ ROLE: 'all' }))
+  assert.deepEqual(parseConfig({ ROLE: 'all', KAFKA_TOPIC: 'clicks' }), parseConfig({}))
+})
+
+test('every secret can stand in a file, less one newline at its end', () => {
+  using folder = temporaryFolder()
+  const file = (name: string, text: string): string => {
+    const path = join(folder.path, name)
+    writeFileSync(path, text)
+    return path
+  }
+  const config = parseConfig({
+    POSTGRES_HOST: 'db',
+    POSTGRES_PASSWORD_FILE: file('password', ' pässword\n\n'),
+    ORIGINAL_DATABASE_URL_FILE: file('original', 'postgresql://original/clicks'),
+    READ_TOKEN_FILE: file('read', 'a-token-for-readers\n'),
+    ADMIN_TOKEN_FILE: file('admin', 'a-token-for-admins\r\n'),
+  })
+  assert.ok(config.store.kind === 'postgres' && 'password' in config.store.connection)
+  assert.equal(config.store.connection.password, ' pässword\n')
+  assert.equal(config.original, 'postgresql://original/clicks')
+  assert.deepEqual(config.tokens, { read: 'a-token-for-readers', admin: 'a-token-for-admins' })
+  const url = { DATABASE_URL_FILE: file('url', 'postgresql://db/clicks\n') }
+  assert.deepEqual(
+    parseConfig({ ...url, DATABASE_URL: '' }),
+    parseConfig({ DATABASE_URL: 'postgresql://db/clicks' }),
+  )
+  assert.deepEqual(parseConfig({ READ_TOKEN_FILE: '' }), parseConfig({}))
+})
+
+test('a secret whose file is of no use is refused with name, path and reason, never with contents', () => {
+  using folder = temporaryFolder()
+  const path = (name: string) => join(folder.path, name)
+  mkdirSync(path('folder'))
+  for (const [name, contents] of Object.entries({
+    short: 'secret',
+    empty: '',
+    newline: '\n',
+    latin: Buffer.from('a-secret-p\u00e4ssword', 'latin1'),
+    large: 'secret'.padEnd(65_537, '.'),
+    largest: 'secret'.padEnd(65_536, '\u007f'),
+  })) {
+    writeFileSync(path(name), contents)
+  }
+  for (const [name, rule] of Object.entries({
+    missing: 'is in a file that cannot be read: no such file or directory',
+    folder: 'is in a file that is no regular file',
+    short: 'must have at least 16 visible ASCII characters',
+    empty: 'is in a file that is empty',
+    newline: 'is in a file that is empty',
+    latin: 'is in a file that is not UTF-8',
+    large: 'is in a file larger than 64 KiB',
+    largest: 'must have at least 16 visible ASCII characters',
+  })) {
+    const { message, exitCode } = refusalOf({ PORT: 'http', READ_TOKEN_FILE: path(name) })
+    assert.equal(exitCode, 2)
+    assert.equal(
+      message.replace(folder.path, ''),
+      `The configuration is wrong:
+  - PORT must be an integer from 0 to 65535; it is "http"
+  - READ_TOKEN ${rule}; READ_TOKEN_FILE names "/${name}"`,
+    )
+  }
+})
+
+test('a secret is set once, and its file takes part in where Postgres is', () => {
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'secret')
+  writeFileSync(file, 'postgresql://db/clicks')
+  assert.match(
+    refusalOf({ READ_TOKEN: 'a-token-for-readers', READ_TOKEN_FILE: file }).message,
+    /- READ_TOKEN and READ_TOKEN_FILE are both set; unset one of them/,
+  )
+  assert.equal(
+    refusalOf({ DATABASE_URL_FILE: file, POSTGRES_USER: 'me' }).message,
+    `The configuration is wrong:
+  - DATABASE_URL_FILE and POSTGRES_USER both say where Postgres is; unset one of them`,
+  )
+  assert.match(
+    refusalOf({ POSTGRES_PASSWORD_FILE: file }).message,
+    /- POSTGRES_PASSWORD_FILE without POSTGRES_HOST; set it too, or unset the others/,
+  )
+})
+
+test('the environment goes before .env, which is named only where a value of it counts', () => {
+  const path = '/somewhere/.env'
+  const values = { PORT: '9000', LOG_LEVEL: 'debug', OTHER: 'x' }
+  const config = parseConfig({ PORT: '9001', LOG_LEVEL: '' }, { path, values })
+  assert.equal(config.http.port, 9_001)
+  assert.equal(config.log.level, 'debug')
+  assert.equal(config.envFile, path)
+  const overridden = parseConfig({ PORT: '9001', LOG_LEVEL: 'info' }, { path, values })
+  assert.equal(overridden.envFile, undefined)
+})
+
+test('a name that looks like a typo of ours is a warning', () => {
+  for (const [name, meant] of Object.entries({
+    KEY_RETENTION_HOUR: 'KEY_RETENTION_HOURS',
+    KEY_RETENTION_DAYS: 'KEY_RETENTION_HOURS',
+    ACK_TIMEOUT: 'ACK_TIMEOUT_MS',
+    SHUTDOWN_TIMEOUT: 'SHUTDOWN_TIMEOUT_MS',
+    DATABASE_URI: 'DATABASE_URL',
+    POSTGRES_PASWORD: 'POSTGRES_PASSWORD',
+    POSTGRES_PASSWORD_FIEL: 'POSTGRES_PASSWORD_FILE',
+    BANNER_FILE: 'BANNERS_FILE',
+    LOGLEVEL: 'LOG_LEVEL',
+    Read_Token: 'READ_TOKEN',
+    port: 'PORT',
+  })) {
+    const { warnings } = parseConfig({ [name]: 'x', PORT: '9000' })
+    assert.deepEqual(warnings, [`${name} is no setting; did you mean ${meant}?`])
+    assert.deepEqual(parseConfig({ [name]: '' }).warnings, [], 'an empty one is an unset one')
+  }
+})
+
+test('names that are common in environments are no typos', () => {
+  const common = `
+    HOSTNAME HOSTTYPE HOSTS PORTS POST PATH PWD ROLES HOME SHELL LOGNAME LOG_DIR LOG_FILE LOGS DATA
+    DATABASE_HOST DATABASE_USER DATABASE_NAME DATABASE_URL_TEST DB_HOST DB_PORT PGHOST PGPORT PGDATABASE
+    POSTGRES_INITDB_ARGS POSTGRES_INITDB_WALDIR POSTGRES_HOST_AUTH_METHOD POSTGRES_VERSION POSTGRES_HOME
+    POSTGRES_DSN POSTGRES_CERT POSTGRES_SERVICE_HOST POSTGRES_SERVICE_PORT POSTGRES_PORT_5432_TCP
+    POSTGRES_PORT_5432_TCP_ADDR KAFKA_HOME KAFKA_OPTS KAFKA_PORT KAFKA_BROKER_ID KAFKA_HEAP_OPTS
+    KAFKA_LOG_DIRS KAFKA_SERVICE_HOST NODE_ENV NODE_OPTIONS GH_TOKEN GITHUB_TOKEN NPM_TOKEN XDG_DATA_DIRS
+    npm_config_loglevel npm_package_name npm_lifecycle_event http_proxy https_proxy LIVE_RELOAD TZ LANG`
+  const environment = Object.fromEntries(
+    common
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, 'x']),
+  )
+  assert.deepEqual(parseConfig(environment).warnings, [])
+})
+
+test('in .env a short name may not differ by a character, and a name is warned of once', () => {
+  const values = {
+    PROT: '9000',
+    HOSTS: 'db',
+    POSTGRES_INITDB_ARGS: '-k',
+    TZ: 'UTC',
+    COMPOSE_FILE: 'x',
+  }
+  assert.deepEqual(parseConfig({ PROT: '9000', ROLES: 'x' }, { path: '.env', values }).warnings, [
+    'PROT is no setting; did you mean PORT?',
+    'HOSTS is no setting; did you mean HOST?',
+  ])
+})
+
+test('what is refused comes with the typos that may be why', () => {
+  assert.equal(
+    refusalOf({ POSTGRES_HSOT: 'db', POSTGRES_USER: 'me' }).message,
+    `The configuration is wrong:
+  - POSTGRES_USER without POSTGRES_HOST; set it too, or unset the others
+  - POSTGRES_HSOT is no setting; did you mean POSTGRES_HOST?`,
+  )
 })

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { parseEnv } from 'node:util'
 import { generatedDocs } from '../scripts/docs.ts'
+import { parseConfig, SETTINGS, type Setting } from '../src/config.ts'
 
 /** The invariants of docs/SPEC.md: number to the files that it names. */
 function specified(): Map<string, Set<string>> {
   const invariants = new Map<string, Set<string>>()
   let files = new Set<string>()
   for (const line of readFileSync('docs/SPEC.md', 'utf8').split('\n')) {
-    const invariant = /^\*\*(I\d+) /.exec(line)?.[1]
+    const invariant = /^\*\*([A-Z]\d+) /.exec(line)?.[1]
     if (invariant !== undefined) invariants.set(invariant, (files = new Set()))
     const file = /^- `(test\/.+)`$/.exec(line)?.[1]
     if (file !== undefined) files.add(file)
@@ -20,7 +22,9 @@ function specified(): Map<string, Set<string>> {
 function claimed(): Map<string, Set<string>> {
   const invariants = new Map<string, Set<string>>()
   for (const file of globSync('test/**/*.ts')) {
-    const titles = readFileSync(file, 'utf8').matchAll(/test\(\s*['`](?:\$\{name\}: )?(I\d+): /g)
+    const titles = readFileSync(file, 'utf8').matchAll(
+      /test\(\s*['`](?:\$\{name\}: )?([A-Z]\d+): /g,
+    )
     for (const [, invariant = ''] of titles) {
       invariants.set(invariant, (invariants.get(invariant) ?? new Set()).add(file))
     }
@@ -28,7 +32,7 @@ function claimed(): Map<string, Set<string>> {
   return invariants
 }
 
-test('every invariant names its tests, and every test that claims one is named', () => {
+test('every invariant and sentence names its tests, and every test that claims one is named', () => {
   const sorted = (map: Map<string, Set<string>>) =>
     Object.fromEntries([...map].map(([invariant, files]) => [invariant, [...files].toSorted()]))
   assert.ok(specified().size >= 12)
@@ -37,8 +41,22 @@ test('every invariant names its tests, and every test that claims one is named',
 
 test('the generated documents are those of this code; npm run docs writes them', async () => {
   for (const [path, text] of await generatedDocs()) {
-    assert.equal(readFileSync(path, 'utf8'), text, path)
+    // Not assert.equal: it would print all of both.
+    assert.ok(readFileSync(path, 'utf8') === text, `${path} differs: npm run docs`)
   }
+})
+
+test('.example.env changes nothing as it is, and has every setting with its default', () => {
+  const text = readFileSync('.example.env', 'utf8')
+  assert.deepEqual(parseEnv(text), {})
+  const uncommented = parseEnv(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''))
+  const settings = Object.entries<Setting<unknown>>(SETTINGS)
+  const secrets = settings.filter(([, { isSecret }]) => isSecret)
+  assert.deepEqual(uncommented, {
+    ...Object.fromEntries(settings.map(([name, { fallback }]) => [name, fallback ?? ''])),
+    ...Object.fromEntries(secrets.map(([name]) => [`${name}_FILE`, ''])),
+  })
+  assert.deepEqual(parseConfig({}, { path: '.env', values: parseEnv(text) }), parseConfig({}))
 })
 
 test('links between documents lead somewhere', () => {

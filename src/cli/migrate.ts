@@ -8,7 +8,7 @@ export const migrate: Command = {
   summary: "bring the database's schema up to date, as a start does",
   help: `Usage: tallymark migrate
 
-Applies what the database lacks of this version's schema, and says what that was.
+Applies what the database lacks of this version's schema, and says what it did.
 A start of the service does the same; this does it without serving, for instance
 as a step of its own before an upgrade. A database that does not exist yet is
 made. The embedded one must not be in use: stop the service first.

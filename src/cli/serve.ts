@@ -2,8 +2,8 @@ import { startApp, type App } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
+import { VERSION } from '../version.ts'
 import { parseArguments, type Command } from './command.ts'
-import { ownVersion } from './version.ts'
 
 /** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
 const REPEAT_IGNORED_MS = 1_000
@@ -33,10 +33,11 @@ Example:
 async function serveUntilSignal(): Promise<number> {
   const config = readConfig()
   const logger = createLogger(config.log)
+  for (const warning of config.warnings) logger.warn(warning)
   // Before listening: a signal during the start must not kill it halfway.
   const stopped = stopSignal()
   const app = await startApp(config, logger)
-  logger.info(`Tallymark ${ownVersion()} (${shapeOf(config)}) listens on ${app.origin}`)
+  logger.info(`Tallymark ${VERSION} (${shapeOf(config)}) listens on ${app.origin}`)
   try {
     await Promise.race([stopped, app.failed])
   } catch (error) {

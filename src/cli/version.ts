@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { VERSION } from '../version.ts'
 import { parseArguments, type Command } from './command.ts'
 import { print } from './print.ts'
 
@@ -14,13 +14,7 @@ Example:
 `,
   async run(args) {
     parseArguments(args, {})
-    await print(`${ownVersion()}\n`)
+    await print(`${VERSION}\n`)
     return 0
   },
-}
-
-export function ownVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  // The package's own file.
-  return (JSON.parse(text) as { version: string }).version
 }

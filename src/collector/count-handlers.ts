@@ -3,14 +3,19 @@ import { AppError } from '../errors.ts'
 import { hasBody, skipBody } from '../http/body.ts'
 import { headerOf } from '../http/header.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
+import { OPEN_SECURITY_HEADERS } from '../http/security-headers.ts'
 import type { Metrics } from '../metrics.ts'
 import { check, collect, type CollectorParts } from './collector.ts'
 import { readKey } from './key.ts'
 
 const ACCEPTED = '{"status":"accepted"}'
-const ACCEPTED_HEADERS = {
+const COUNT_HEADERS = {
+  ...OPEN_SECURITY_HEADERS,
   'cache-control': 'no-store',
   'access-control-allow-origin': '*',
+}
+const ACCEPTED_HEADERS = {
+  ...COUNT_HEADERS,
   'content-type': 'application/json; charset=utf-8',
   'content-length': String(ACCEPTED.length),
 }
@@ -100,5 +105,5 @@ function checkEncoding(url: string): void {
 }
 
 function setCountHeaders(reply: FastifyReply): void {
-  void reply.header('cache-control', 'no-store').header('access-control-allow-origin', '*')
+  void reply.headers(COUNT_HEADERS)
 }

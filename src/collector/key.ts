@@ -1,6 +1,19 @@
+import * as v from 'valibot'
 import { AppError } from '../errors.ts'
 
 const KEY = /^[\x21-\x7e]{1,128}$/
+
+const key = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(KEY),
+    v.description('The same banner and key count once, for at least `KEY_RETENTION_HOURS`.'),
+    v.examples(['order-1734']),
+  ),
+)
+/** What counting requests may bring, for the description of the API: other fields are ignored. */
+export const COUNT_QUERY = v.strictObject({ key })
+export const COUNT_HEADERS = v.strictObject({ 'Idempotency-Key': key })
 
 /**
  * The idempotency key of a count request, from its header, from `?key=`, or none.

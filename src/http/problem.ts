@@ -1,11 +1,20 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { ERRORS, type AppError, type ErrorKind } from '../errors.ts'
+import { ERRORS, type AppError, type ErrorCode, type ErrorKind } from '../errors.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 const PROBLEM_TYPE = 'application/problem+json'
 
 /** For answers that do not go through Fastify. */
-export const PROBLEM_HEADERS = { 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' }
+export const PROBLEM_HEADERS = {
+  ...SECURITY_HEADERS,
+  'content-type': PROBLEM_TYPE,
+  'cache-control': 'no-store',
+}
+
+export function problemType(code: ErrorCode): string {
+  return `urn:tallymark:problem:${code}`
+}
 
 export function statusOf({ code }: AppError): number {
   return ERRORS[code].status
@@ -15,7 +24,7 @@ export function statusOf({ code }: AppError): number {
 export function problemOf(error: AppError, extra: Readonly<Record<string, unknown>> = {}): string {
   const { status, title }: ErrorKind = ERRORS[error.code]
   return JSON.stringify({
-    type: `urn:tallymark:problem:${error.code}`,
+    type: problemType(error.code),
     title,
     status,
     code: error.code,

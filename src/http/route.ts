@@ -1,17 +1,52 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type * as v from 'valibot'
 import { BANNER_ID_MAX, parseBannerId } from '../banner.ts'
-import { AppError } from '../errors.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import type { Fields, FieldsSchema } from '../fields.ts'
+import type { Access } from './access.ts'
 
-type Method = 'GET' | 'HEAD' | 'POST' | 'OPTIONS'
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
 
 /** One line of the table of URLs. */
 export interface Route {
   readonly methods: readonly Method[]
   /** A find-my-way pattern: `/counter/:bannerId`. */
   readonly path: string
-  /** `read`: needs a token if READ_TOKEN is set. */
-  readonly access: 'open' | 'read'
+  readonly access: Access
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+  /** What the description of the API says of it. Preflights have none. */
+  readonly operation?: Operation
+}
+
+/** A route as its callers see it; the OpenAPI document is made of these. */
+export interface Operation {
+  readonly id: string
+  readonly tag: string
+  readonly summary: string
+  readonly description?: string
+  readonly query?: FieldsSchema
+  readonly headers?: FieldsSchema
+  readonly body?: {
+    readonly schema: v.GenericSchema
+    readonly isRequired: boolean
+    readonly description: string
+  }
+  readonly answer: {
+    readonly status: 200 | 201 | 204
+    readonly description: string
+    /** By content type. */
+    readonly content?: Readonly<Record<string, Content>>
+    /** By name; what they say. */
+    readonly headers?: Readonly<Record<string, string>>
+  }
+  /** Those that every route can answer with are not among them. */
+  readonly errors: readonly ErrorCode[]
+}
+
+export interface Content {
+  /** Text, where there is none. */
+  readonly schema?: v.GenericSchema
+  readonly example: unknown
 }
 
 /** The id in the path. Throws `invalid_banner_id`. */
@@ -25,9 +60,6 @@ export function bannerIdOf(request: FastifyRequest): number {
     `The banner id must be an integer from 1 to ${BANNER_ID_MAX}, written plainly.`,
   )
 }
-
-/** A query's or a body's fields before anything is known of them. */
-export type Fields = Readonly<Record<string, unknown>>
 
 /** The query's fields: strings, or arrays of strings where a field is given twice. */
 export function queryOf(request: FastifyRequest): Fields {

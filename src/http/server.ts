@@ -4,11 +4,12 @@ import type { AddressInfo, Socket } from 'node:net'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AppError, OperatorError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { checkRead, type Tokens } from './access.ts'
+import { checkAccess, type Tokens } from './access.ts'
 import { headerOf } from './header.ts'
 import { sendProblem } from './problem.ts'
 import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
@@ -76,13 +77,19 @@ function createApp(logger: Logger): FastifyInstance {
       requireHostHeader: false, // Node would answer without a body; checkHost does it
     },
     clientErrorHandler: refuseUnreadable,
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, appErrorOf(error)),
+    // Before any hook, so without its headers.
+    frameworkErrors: (error, _request, reply) =>
+      void sendProblem(reply.headers(SECURITY_HEADERS), appErrorOf(error)),
   })
   // Bodies are read by the handlers: their limits and checks come in an order of their own, and
   // counting ignores what a body holds. So Fastify, which would parse first, is told of none.
   for (const method of METHODS) {
     if (method !== 'CONNECT') app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
   }
+  app.addHook('onSend', async (_request, reply) => {
+    // A route may have its own: those of pages and of counting requests differ.
+    reply.headers({ ...SECURITY_HEADERS, ...reply.getHeaders() })
+  })
   app.setErrorHandler((error: FastifyError | AppError, request, reply) => {
     const known = appErrorOf(error)
     if (known.code === 'internal_error') {
@@ -101,9 +108,9 @@ function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
     handler: (request, reply) => {
       checkHost(request.raw)
       checkPath(request)
-      if (access === 'read') {
+      if (access !== 'open') {
         if (path.includes(':bannerId')) bannerIdOf(request)
-        checkRead(tokens, request.headers.authorization)
+        checkAccess(access, tokens, request.raw)
       }
       return handle(request, reply)
     },

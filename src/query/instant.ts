@@ -1,24 +1,16 @@
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
-const UNIX_TIME = /^(?:0|[1-9]\d{0,15})$/
 const MILLISECONDS_FROM = 10_000_000_000 // 11 digits
 const INSTANT_MAX = Date.UTC(2101, 0, 1)
 
-/** The rule that `parseInstant` checks, for error messages. */
+/** The rule that `parseInstant` checks, for error messages. In a query, digits are a number. */
 export const INSTANT_RULE =
   'must be an RFC 3339 time with an offset, or a whole Unix time in seconds or (from 11 digits on) milliseconds, from 1970 to 2100'
 
-/** An instant as it stands in a query: RFC 3339 or digits. Unix milliseconds, or undefined. */
-export function parseInstant(text: string): number | undefined {
-  if (UNIX_TIME.test(text)) return unixInstant(Number(text))
-  // The + of an offset, unescaped in a URL, arrives as a blank.
-  return rfc3339Instant(text.replace(/ (?=\d\d:\d\d$)/, '+'))
-}
-
-/** An instant as it stands in a JSON body: RFC 3339 in a string, a Unix time in a number. */
-export function jsonInstant(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isInteger(value) ? unixInstant(value) : undefined
-  return typeof value === 'string' ? rfc3339Instant(value) : undefined
+/** RFC 3339 in a string, a Unix time in a number. Unix milliseconds, or undefined. */
+export function parseInstant(value: string | number): number | undefined {
+  if (typeof value === 'string') return rfc3339Instant(value)
+  return Number.isInteger(value) ? unixInstant(value) : undefined
 }
 
 function unixInstant(value: number): number | undefined {

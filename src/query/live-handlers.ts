@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { parseBannerId } from '../banner.ts'
-import { AppError } from '../errors.ts'
+import * as v from 'valibot'
+import { BANNER_FIELDS } from '../banner.ts'
+import { parseFields } from '../fields.ts'
 import { queryOf } from '../http/route.ts'
-import type { BannerStore } from '../registry/banner-store.ts'
+import { SECURITY_HEADERS } from '../http/security-headers.ts'
+import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
 import type { RecentCount } from '../store/count-store.ts'
 import type { LiveFeed, LiveReader } from './live.ts'
 import { formatMinute } from './steps.ts'
@@ -11,10 +13,16 @@ const COMMENT_INTERVAL_MS = 15_000
 /** What may wait for a reader when the next event comes; who is behind by more is cut. */
 const UNREAD_BYTES_MAX = 256 * 1024
 const STREAM_HEADERS = {
+  ...SECURITY_HEADERS,
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
   'x-accel-buffering': 'no', // a proxy that collects would hold every event back
 }
+
+/** `GET /live` */
+export const LIVE = v.strictObject({
+  banner: v.optional(v.pipe(BANNER_FIELDS.id, v.description('Only the counts of this banner.'))),
+})
 
 export interface LiveParts {
   readonly live: LiveFeed
@@ -69,18 +77,7 @@ async function checkedBanner(
   banners: LiveParts['banners'],
   request: FastifyRequest,
 ): Promise<number | undefined> {
-  const { banner, ...others } = queryOf(request)
-  const errors = Object.keys(others).map((field) => ({
-    field,
-    message: 'is not a parameter here; known is banner',
-  }))
-  const id = typeof banner === 'string' ? parseBannerId(banner) : undefined
-  if (banner !== undefined && id === undefined) {
-    errors.push({ field: 'banner', message: 'must be a banner id, given once' })
-  }
-  if (errors.length > 0) throw AppError.ofFields(errors)
-  if (id !== undefined && (await banners.find(id)) === undefined) {
-    throw new AppError('banner_not_found', `There is no banner ${id}.`)
-  }
+  const { banner: id } = parseFields(LIVE, { query: queryOf(request) })
+  if (id !== undefined) knownBanner(id, await banners.find(id))
   return id
 }

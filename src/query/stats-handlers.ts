@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
-import { AppError } from '../errors.ts'
 import { readBody } from '../http/body.ts'
-import { bannerIdOf, queryOf, type Fields } from '../http/route.ts'
-import type { BannerStore } from '../registry/banner-store.ts'
+import { parseObject } from '../http/json.ts'
+import { bannerIdOf, queryOf } from '../http/route.ts'
+import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
 import type { CountStore, Series } from '../store/count-store.ts'
 import { acceptedFormat, sendAnswer, type Answer } from './formats.ts'
 import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
@@ -21,7 +21,7 @@ export interface StatsParts {
 /** `GET /stats/:bannerId`, the parameters in the query or a JSON body. */
 export function getSeries(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const body = parseBody(request, await readBody(request.raw))
+    const body = parseObject(request.raw, await readBody(request.raw))
     const range = parseSeriesQuery({ query: queryOf(request), body, now: parts.clock.now() })
     return sendSeries(parts, reply, bannerIdOf(request), range)
   }
@@ -30,7 +30,7 @@ export function getSeries(parts: StatsParts) {
 /** `POST /stats/:bannerId` with a question; its body was read to know that it is one. */
 export function postSeries(parts: StatsParts) {
   return (request: FastifyRequest, reply: FastifyReply, bytes: Buffer): Promise<FastifyReply> => {
-    const body = parseBody(request, bytes)
+    const body = parseObject(request.raw, bytes)
     const range = parseSeriesQuery({ query: queryOf(request), body, now: undefined })
     return sendSeries(parts, reply, bannerIdOf(request), range)
   }
@@ -39,7 +39,7 @@ export function postSeries(parts: StatsParts) {
 /** `GET /stats`: the total of each banner with clicks in the range. */
 export function getTotals(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const body = parseBody(request, await readBody(request.raw))
+    const body = parseObject(request.raw, await readBody(request.raw))
     const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
     const { rows, completeUntil } = await parts.counts.totals('click', slicesOf(range))
     return sendAnswer(reply, range.format ?? acceptedFormat(request), {
@@ -74,10 +74,7 @@ export async function answerSeries(
   bannerId: number,
   query: SeriesQuery,
 ) {
-  const banner = await parts.banners.find(bannerId)
-  if (banner === undefined) {
-    throw new AppError('banner_not_found', `There is no banner ${bannerId}.`)
-  }
+  const banner = knownBanner(bannerId, await parts.banners.find(bannerId))
   const slices = slicesOfSteps(query.starts)
   const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
   return {
@@ -119,28 +116,5 @@ function completeness(
   return {
     completeUntil: formatInstant(completeUntil),
     partial: isPartial(to, completeUntil, ackTimeoutMs),
-  }
-}
-
-/** The body's fields, read as JSON whatever type it names; {} where there is no body. */
-function parseBody(request: FastifyRequest, bytes: Buffer): Fields {
-  if (bytes.length === 0) return {}
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new AppError('unsupported_media_type', 'Send the body without Content-Encoding.')
-  }
-  const value = parseJson(bytes)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AppError('invalid_body', 'The body must be a JSON object.')
-  }
-  return { ...value }
-}
-
-/** Throws `invalid_body`. */
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    throw new AppError('invalid_body', 'The body is not JSON in UTF-8.', { cause })
   }
 }

@@ -1,11 +1,11 @@
-import { AppError, type FieldError } from '../errors.ts'
+import * as v from 'valibot'
+import { AppError } from '../errors.ts'
+import { parseFields, type Fields, type FieldsSchema } from '../fields.ts'
 import { ceilTo, floorTo, HOUR_MS, MINUTE_MS } from '../minute.ts'
 import { FORMATS, type Format } from './formats.ts'
-import { INSTANT_RULE, jsonInstant, parseInstant } from './instant.ts'
+import { INSTANT_RULE, parseInstant } from './instant.ts'
 import { STEPS, stepStarts, type Step } from './steps.ts'
 import { zoneName, zoneOf, type Zone } from './zone.ts'
-
-type Fields = Readonly<Record<string, unknown>>
 
 /** The half-open range [from, to) in Unix milliseconds. */
 export interface Range {
@@ -26,6 +26,79 @@ export const STATS_PARAMETERS = ['tsFrom', 'tsTo', 'step', 'tz', 'fill', 'format
 
 const STEPS_MAX = 100_000
 const TOP_MAX = 1_000
+const TOP_RULE = `must be an integer from 1 to ${TOP_MAX}`
+const TZ_RULE = 'must be the IANA name of a time zone, for instance Europe/Berlin'
+const FILLS = ['none', 'zero'] as const
+type Fill = (typeof FILLS)[number]
+
+const instant = v.pipe(
+  v.union(
+    [
+      v.pipe(v.string(), v.metadata({ format: 'date-time' })),
+      v.pipe(v.number(), v.metadata({ type: 'integer', minimum: 0 })),
+    ],
+    INSTANT_RULE,
+  ),
+  v.description(
+    'RFC 3339 with an offset, or a whole Unix time: seconds, or milliseconds from 11 digits on. 1970 to 2100.',
+  ),
+  v.examples(['2026-11-01T00:00:00Z', 1_793_491_200]),
+  v.transform(parseInstant),
+  v.number(INSTANT_RULE),
+)
+
+const step = v.pipe(
+  v.picklist(STEPS, oneOf(STEPS)),
+  v.description('What a row of the answer counts; weeks begin on Monday.'),
+)
+const tz = v.pipe(
+  v.string(TZ_RULE),
+  v.description('The zone, by its IANA name, where steps begin and in which times are written.'),
+  v.examples(['Europe/Berlin']),
+  v.transform(zoneName),
+  v.string(TZ_RULE),
+)
+const fill = v.pipe(
+  v.picklist(FILLS, oneOf(FILLS)),
+  v.description('Whether steps without clicks are absent or there with 0.'),
+)
+const format = v.pipe(
+  v.picklist(FORMATS, oneOf(FORMATS)),
+  v.description('Wins over `Accept`, whose unknown types mean JSON.'),
+)
+const top = v.pipe(
+  v.number(TOP_RULE),
+  v.integer(TOP_RULE),
+  v.minValue(1, TOP_RULE),
+  v.maxValue(TOP_MAX, TOP_RULE),
+  v.description('How many banners are listed at most; `total` is of all.'),
+)
+
+const SERIES_OPTIONS = {
+  step: v.optional(step, 'minute'),
+  tz: v.optional(tz, 'UTC'),
+  fill: v.optional(fill, 'none'),
+  format: v.optional(format),
+} as const
+
+/** `GET /stats/:bannerId` */
+export const SERIES = v.strictObject({
+  tsFrom: v.optional(instant),
+  tsTo: v.optional(instant),
+  ...SERIES_OPTIONS,
+})
+
+/** `POST /stats/:bannerId`: without a range it is a click. */
+export const POSTED_SERIES = v.strictObject({ tsFrom: instant, tsTo: instant, ...SERIES_OPTIONS })
+
+/** `GET /stats` */
+export const TOTALS = v.strictObject({
+  tsFrom: v.optional(instant),
+  tsTo: v.optional(instant),
+  tz: v.optional(tz, 'UTC'),
+  top: v.optional(top),
+  format: v.optional(format),
+})
 
 export interface SeriesQuery extends Range {
   /** First instants of the steps, and the end of the last; `from` and `to` are the ends of this. */
@@ -46,43 +119,46 @@ export interface TotalsQuery extends Range {
   readonly format: Format | undefined
 }
 
-const FILLS = ['none', 'zero'] as const
-type Fill = (typeof FILLS)[number]
-
 /** `/stats/:bannerId`: throws `invalid_parameter`, `invalid_range` or `range_too_large`. */
 export function parseSeriesQuery(input: StatsInput): SeriesQuery {
-  checkFields(input, ['tsFrom', 'tsTo', 'step', 'tz', 'fill', 'format'])
-  const range = rangeOf(input)
-  const step = STEPS.find((known) => known === valueOf(input, 'step')) ?? 'minute'
-  const fill = FILLS.find((known) => known === valueOf(input, 'fill')) ?? 'none'
-  checkSize(step, range)
-  const tz = tzOf(input)
-  const zone = zoneOf(tz, range)
-  const starts = stepStarts(step, zone, range)
+  const { now } = input
+  const { tsFrom, tsTo, ...options } = parse(now === undefined ? POSTED_SERIES : SERIES, input)
+  const range = rangeOf({ tsFrom, tsTo }, now)
+  checkSize(options.step, range)
+  const zone = zoneOf(options.tz, range)
+  const starts = stepStarts(options.step, zone, range)
   const [from = 0] = starts
-  return { from, to: starts.at(-1) ?? 0, starts, step, fill, tz, zone, format: formatOf(input) }
+  return { format: undefined, ...options, from, to: starts.at(-1) ?? 0, starts, zone }
 }
 
 /** `/stats`: throws `invalid_parameter` or `invalid_range`. */
 export function parseTotalsQuery(input: StatsInput): TotalsQuery {
-  checkFields(input, ['tsFrom', 'tsTo', 'tz', 'format', 'top'])
-  const { from, to } = rangeOf(input)
+  const { tsFrom, tsTo, ...options } = parse(TOTALS, input)
+  const { from, to } = rangeOf({ tsFrom, tsTo }, input.now)
   const range = { from: floorTo(from, MINUTE_MS), to: ceilTo(to, MINUTE_MS) }
-  const tz = tzOf(input)
-  const top = valueOf(input, 'top')
   return {
+    top: undefined,
+    format: undefined,
+    ...options,
     ...range,
-    tz,
-    zone: zoneOf(tz, range),
-    top: top === undefined ? undefined : Number(top),
-    format: formatOf(input),
+    zone: zoneOf(options.tz, range),
   }
 }
 
-function checkSize(step: Step, { from, to }: Range): void {
+function parse<S extends FieldsSchema>(schema: S, { query, body }: StatsInput): v.InferOutput<S> {
+  const texts = Object.entries(query).map(([field, value]) => [field, withPlus(value)] as const)
+  return parseFields(schema, { query: Object.fromEntries(texts), body })
+}
+
+/** The + of an offset, unescaped in a URL, arrives as a blank. */
+function withPlus(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/ (?=\d\d:\d\d$)/, '+') : value
+}
+
+function checkSize(unit: Step, { from, to }: Range): void {
   // Longer steps are fewer than that in all of 1970 to 2100.
-  if (step !== 'minute' && step !== 'hour') return
-  const unitMs = step === 'minute' ? MINUTE_MS : HOUR_MS
+  if (unit !== 'minute' && unit !== 'hour') return
+  const unitMs = unit === 'minute' ? MINUTE_MS : HOUR_MS
   const steps = (ceilTo(to, unitMs) - floorTo(from, unitMs)) / unitMs
   if (steps <= STEPS_MAX) return
   throw new AppError(
@@ -91,95 +167,17 @@ function checkSize(step: Step, { from, to }: Range): void {
   )
 }
 
-function checkFields(input: StatsInput, known: readonly string[]): void {
-  const errors: FieldError[] = []
-  for (const field of new Set([...Object.keys(input.query), ...Object.keys(input.body)])) {
-    const message = fieldProblem(input, field, known)
-    if (message !== undefined) errors.push({ field, message })
-  }
-  if (input.now === undefined) {
-    for (const field of ['tsFrom', 'tsTo']) {
-      if (!isGiven(input, field)) errors.push({ field, message: 'must be given' })
-    }
-  }
-  if (errors.length > 0) throw AppError.ofFields(errors)
-}
-
 /** The range as given, not yet aligned. */
-function rangeOf(input: StatsInput): Range {
-  const to = instantOf(input, 'tsTo') ?? input.now ?? 0
-  const from = instantOf(input, 'tsFrom') ?? Math.max(0, to - HOUR_MS)
+function rangeOf(
+  { tsFrom, tsTo }: { readonly tsFrom?: number | undefined; readonly tsTo?: number | undefined },
+  now = 0,
+): Range {
+  const to = tsTo ?? now
+  const from = tsFrom ?? Math.max(0, to - HOUR_MS)
   if (from >= to) throw new AppError('invalid_range', 'tsFrom must be before tsTo.')
   return { from, to }
 }
 
-function tzOf(input: StatsInput): string {
-  const tz = valueOf(input, 'tz')
-  return (typeof tz === 'string' ? zoneName(tz) : undefined) ?? 'UTC'
-}
-
-function formatOf(input: StatsInput): Format | undefined {
-  return FORMATS.find((known) => known === valueOf(input, 'format'))
-}
-
-function valueOf({ query, body }: StatsInput, field: string): unknown {
-  return Object.hasOwn(body, field) ? body[field] : query[field]
-}
-
-function isGiven({ query, body }: StatsInput, field: string): boolean {
-  return Object.hasOwn(query, field) || Object.hasOwn(body, field)
-}
-
-function fieldProblem(
-  { query, body }: StatsInput,
-  field: string,
-  known: readonly string[],
-): string | undefined {
-  if (!known.includes(field)) return `is not a parameter here; known are ${known.join(', ')}`
-  if (Object.hasOwn(query, field) && Object.hasOwn(body, field)) {
-    return 'must not stand in both query and body'
-  }
-  const value = valueOf({ query, body, now: undefined }, field)
-  if (Array.isArray(value) && Object.hasOwn(query, field)) return 'must be given once'
-  return valueProblem({ query, body, now: undefined }, field, value)
-}
-
-function valueProblem(input: StatsInput, field: string, value: unknown): string | undefined {
-  switch (field) {
-    case 'tsFrom':
-    case 'tsTo':
-      return instantOf(input, field) === undefined ? INSTANT_RULE : undefined
-    case 'step':
-      return oneOf(STEPS, value)
-    case 'fill':
-      return oneOf(FILLS, value)
-    case 'format':
-      return oneOf(FORMATS, value)
-    case 'tz':
-      return typeof value === 'string' && zoneName(value) !== undefined
-        ? undefined
-        : 'must be the IANA name of a time zone, for instance Europe/Berlin'
-    default:
-      return isTop(value, Object.hasOwn(input.body, field))
-        ? undefined
-        : `must be an integer from 1 to ${TOP_MAX}`
-  }
-}
-
-function oneOf(known: readonly string[], value: unknown): string | undefined {
-  return known.some((each) => each === value) ? undefined : `must be one of ${known.join(', ')}`
-}
-
-/** Digits in a query, a number in a body. */
-function isTop(value: unknown, isInBody: boolean): boolean {
-  const isWritten = isInBody
-    ? Number.isInteger(value)
-    : typeof value === 'string' && /^[1-9]\d{0,3}$/.test(value)
-  return isWritten && Number(value) >= 1 && Number(value) <= TOP_MAX
-}
-
-function instantOf({ query, body }: StatsInput, field: 'tsFrom' | 'tsTo'): number | undefined {
-  if (Object.hasOwn(body, field)) return jsonInstant(body[field])
-  const value = query[field]
-  return typeof value === 'string' ? parseInstant(value) : undefined
+function oneOf(known: readonly string[]): string {
+  return `must be one of ${known.join(', ')}`
 }

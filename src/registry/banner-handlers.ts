@@ -1,66 +1,119 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { BANNER_ID_MAX, type Banner } from '../banner.ts'
-import { AppError, type FieldError } from '../errors.ts'
-import { bannerIdOf, queryOf, type Fields } from '../http/route.ts'
-import type { BannerPage, BannerStore } from './banner-store.ts'
+import * as v from 'valibot'
+import { BANNER_CHANGE, BANNER_ID_MAX, NEW_BANNER, type Banner } from '../banner.ts'
+import { parseFields } from '../fields.ts'
+import { skipBody } from '../http/body.ts'
+import { readObject } from '../http/json.ts'
+import { bannerIdOf, queryOf } from '../http/route.ts'
+import type { BannerRegistry } from './banner-registry.ts'
+import { knownBanner, type BannerStore } from './banner-store.ts'
+
+export interface BannerParts {
+  readonly banners: BannerStore
+  readonly registry: Pick<BannerRegistry, 'refresh'>
+}
 
 const LIMIT_MAX = 1_000
+const LIMIT_RULE = `must be an integer from 1 to ${LIMIT_MAX}`
+const AFTER_RULE = `must be an integer from 0 to ${BANNER_ID_MAX}`
+const ARCHIVED_RULE = 'must be true or false'
 
-/** `GET /banners/:bannerId` */
-export function getBanner(banners: Pick<BannerStore, 'find'>) {
+/** `GET /banners` */
+export const BANNER_PAGE = v.strictObject({
+  limit: v.optional(
+    v.pipe(
+      v.number(LIMIT_RULE),
+      v.integer(LIMIT_RULE),
+      v.minValue(1, LIMIT_RULE),
+      v.maxValue(LIMIT_MAX, LIMIT_RULE),
+      v.description('How many banners at most.'),
+    ),
+    LIMIT_MAX,
+  ),
+  after: v.optional(
+    v.pipe(
+      v.number(AFTER_RULE),
+      v.integer(AFTER_RULE),
+      v.minValue(0, AFTER_RULE),
+      v.maxValue(BANNER_ID_MAX, AFTER_RULE),
+      v.description('Only banners with larger ids: the `next` of the page before.'),
+    ),
+    0,
+  ),
+  archived: v.optional(
+    v.pipe(
+      v.picklist(['true', 'false'], ARCHIVED_RULE),
+      v.description('Whether archived banners are listed, too.'),
+    ),
+    'false',
+  ),
+})
+
+const NO_PARAMETERS = v.strictObject({})
+
+/** `GET /banners?limit&after&archived`; `next` is there when more banners follow. */
+export function listBanners({ banners }: BannerParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const id = bannerIdOf(request)
-    const banner = await banners.find(id)
-    if (banner === undefined) throw new AppError('banner_not_found', `There is no banner ${id}.`)
-    return reply.header('cache-control', 'no-store').send(bannerBody(banner))
+    const { limit, after, archived } = parseFields(BANNER_PAGE, { query: queryOf(request) })
+    // One more than asked for tells whether there is a next page.
+    const page = { limit: limit + 1, after, withArchived: archived === 'true' }
+    const found = await banners.list(page)
+    const shown = found.slice(0, limit)
+    const next = found.length > shown.length ? { next: shown.at(-1)?.id } : {}
+    return send(reply, { banners: shown.map(bannerBody), ...next })
   }
 }
 
-/** `GET /banners?limit&after&archived`; `next` is there when more banners follow. */
-export function listBanners(banners: Pick<BannerStore, 'list'>) {
+/** `GET /banners/:bannerId` */
+export function getBanner({ banners }: BannerParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const page = parsePage(queryOf(request))
-    // One more than asked for tells whether there is a next page.
-    const found = await banners.list({ ...page, limit: page.limit + 1 })
-    const shown = found.slice(0, page.limit)
-    const next = found.length > shown.length ? { next: shown.at(-1)?.id } : {}
-    return reply
-      .header('cache-control', 'no-store')
-      .send({ banners: shown.map(bannerBody), ...next })
+    const id = bannerIdOf(request)
+    parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    return send(reply, bannerBody(knownBanner(id, await banners.find(id))))
   }
+}
+
+/** `POST /banners` */
+export function addBanner({ banners, registry }: BannerParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const body = await readObject(request.raw)
+    parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    const banner = await banners.add(parseFields(NEW_BANNER, { body }))
+    await registry.refresh()
+    return send(reply.code(201).header('location', `/banners/${banner.id}`), bannerBody(banner))
+  }
+}
+
+/** `PATCH /banners/:bannerId` */
+export function changeBanner({ banners, registry }: BannerParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const id = bannerIdOf(request)
+    const body = await readObject(request.raw)
+    parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    const change = parseFields(BANNER_CHANGE, { body })
+    const isChange = Object.keys(change).length > 0
+    const banner = knownBanner(id, await (isChange ? banners.change(id, change) : banners.find(id)))
+    if (isChange) await registry.refresh()
+    return send(reply, bannerBody(banner))
+  }
+}
+
+/** `DELETE /banners/:bannerId`: archives it. What is counted stays, and a change brings it back. */
+export function archiveBanner({ banners, registry }: BannerParts) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const id = bannerIdOf(request)
+    await skipBody(request.raw)
+    parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    knownBanner(id, await banners.change(id, { status: 'archived' }))
+    await registry.refresh()
+    return reply.code(204).header('cache-control', 'no-store').send()
+  }
+}
+
+function send(reply: FastifyReply, body: unknown): FastifyReply {
+  return reply.header('cache-control', 'no-store').send(body)
 }
 
 function bannerBody({ id, name, url, status, createdAt }: Banner) {
   return { id, name, url, status, createdAt: new Date(createdAt).toISOString() }
-}
-
-/** Throws `invalid_parameter`. */
-function parsePage(query: Fields): BannerPage {
-  const errors: FieldError[] = []
-  const { limit = String(LIMIT_MAX), after = '0', archived = 'false', ...others } = query
-  for (const field of Object.keys(others)) {
-    errors.push({ field, message: 'is not a parameter here; known are limit, after, archived' })
-  }
-  const page = {
-    limit: integerOf(limit, 1, LIMIT_MAX),
-    after: integerOf(after, 0, BANNER_ID_MAX),
-    withArchived: archived === 'true',
-  }
-  if (page.limit === undefined) {
-    errors.push({ field: 'limit', message: `must be an integer from 1 to ${LIMIT_MAX}` })
-  }
-  if (page.after === undefined) {
-    errors.push({ field: 'after', message: `must be an integer from 0 to ${BANNER_ID_MAX}` })
-  }
-  if (archived !== 'true' && archived !== 'false') {
-    errors.push({ field: 'archived', message: 'must be true or false' })
-  }
-  if (errors.length > 0) throw AppError.ofFields(errors)
-  return { ...page, limit: page.limit ?? LIMIT_MAX, after: page.after ?? 0 }
-}
-
-function integerOf(text: unknown, min: number, max: number): number | undefined {
-  if (typeof text !== 'string' || !/^(?:0|[1-9]\d{0,9})$/.test(text)) return undefined
-  const value = Number(text)
-  return value >= min && value <= max ? value : undefined
 }

@@ -23,9 +23,11 @@ export class BannerRegistry {
     this.#store = store
   }
 
-  /** Learns what has changed since the last time; the first time, everything. */
+  /** Learns what has changed since the last time; the first time, everything. Whoever changes a banner calls it, too. */
   async refresh(): Promise<void> {
     const { version, banners } = await this.#store.changesSince(this.#version ?? 0)
+    // Two refreshes may be under way, and the later answer need not be the newer one.
+    if (version < (this.#version ?? 0)) return
     for (const { id, status } of banners) this.#statuses.set(id, status)
     this.#version = version
   }

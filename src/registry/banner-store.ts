@@ -45,3 +45,9 @@ export function notAdded({ id }: NewBanner): AppError {
     ? new AppError('banner_ids_exhausted', 'No id is left to give out; give one of your own.')
     : new AppError('banner_exists', `Id ${id} is or was a banner's; choose another one, or none.`)
 }
+
+/** The banner that was looked up. Throws `banner_not_found`. */
+export function knownBanner(id: number, banner: Banner | undefined): Banner {
+  if (banner === undefined) throw new AppError('banner_not_found', `There is no banner ${id}.`)
+  return banner
+}

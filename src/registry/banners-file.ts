@@ -1,16 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import {
-  BANNER_ID_MAX,
-  BANNER_STATUSES,
-  nameProblem,
-  urlProblem,
-  type BannerDraft,
-} from '../banner.ts'
+import * as v from 'valibot'
+import { BANNER_FIELDS, NEW_BANNER, type BannerDraft } from '../banner.ts'
 import { OperatorError } from '../errors.ts'
+import { checkFields } from '../fields.ts'
 
 const PACKAGED = fileURLToPath(new URL('../../banners.json', import.meta.url))
 const PROBLEMS_SHOWN = 10
+const ENTRY = v.strictObject({ ...NEW_BANNER.entries, id: BANNER_FIELDS.id })
 
 /**
  * The banners that a new installation starts with: those of `file`, else of ./banners.json, else
@@ -58,29 +55,7 @@ function parseDraft(entry: unknown, report: (rule: string) => void): BannerDraft
     report('must be an object')
     return undefined
   }
-  const fields: Record<string, unknown> = { url: null, status: 'active', ...entry }
-  const { id, name, url, status, ...others } = fields
-  const [unknown] = Object.keys(others)
-  const rules = [
-    unknown === undefined ? undefined : `${JSON.stringify(unknown)} is not a field of a banner`,
-    isBannerId(id) ? undefined : `id must be an integer from 1 to ${BANNER_ID_MAX}`,
-    prefixed('name', nameProblem(name)),
-    prefixed('url', urlProblem(url)),
-    isStatus(status) ? undefined : `status must be one of ${BANNER_STATUSES.join(', ')}`,
-  ].filter((rule) => rule !== undefined)
-  for (const rule of rules) report(rule)
-  if (rules.length > 0 || !isBannerId(id) || !isStatus(status)) return undefined
-  return { id, name: String(name), url: typeof url === 'string' ? url : null, status }
-}
-
-function prefixed(field: string, rule: string | undefined): string | undefined {
-  return rule === undefined ? undefined : `${field} ${rule}`
-}
-
-function isBannerId(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= BANNER_ID_MAX
-}
-
-function isStatus(value: unknown): value is BannerDraft['status'] {
-  return BANNER_STATUSES.some((status) => status === value)
+  const { fields, errors } = checkFields(ENTRY, { ...entry })
+  for (const { field, message } of errors) report(`${field} ${message}`)
+  return fields
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Banner, BannerStatus } from '../../src/banner.ts'
 import { BannerRegistry } from '../../src/registry/banner-registry.ts'
+import type { BannerChanges } from '../../src/registry/banner-store.ts'
 
 /** Banners at rest, and how often each was looked up. */
 function bannersAtRest(initial: Record<number, BannerStatus>) {
@@ -68,4 +69,19 @@ test('a flood of unknown ids is bounded: memory, and look-ups at once', async ()
   const refused = settled.filter(({ status }) => status === 'rejected')
   assert.equal(refused.length, 1)
   assert.equal(store.lookUps.length, 1_000)
+})
+
+test('of two refreshes under way the newer answer stays, whichever comes last', async () => {
+  const answers = [Promise.withResolvers<BannerChanges>(), Promise.withResolvers<BannerChanges>()]
+  const asked = answers.map(({ promise }) => promise)
+  const registry = new BannerRegistry({
+    changesSince: async () => asked.shift() ?? { version: 9, banners: [] },
+    find: async () => undefined,
+  })
+  const refreshes = Promise.all([registry.refresh(), registry.refresh()])
+  answers[1]?.resolve({ version: 2, banners: [{ id: 7, status: 'paused' }] })
+  await pause(1)
+  answers[0]?.resolve({ version: 1, banners: [{ id: 7, status: 'active' }] })
+  await refreshes
+  assert.equal(registry.statusOf(7), 'paused')
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { inEachShape } from '../support/app.ts'
+import { inEachShape, startTestApp } from '../support/app.ts'
+import { createDatabase } from '../support/database.ts'
 import { runInStore } from '../support/past.ts'
 
 inEachShape((start) => {
-  test('a change that another process makes is followed, and a banner that it adds is found', async () => {
+  test('B8: a change that another process makes is followed, and a banner that it adds is found', async () => {
     await using app = await start()
     const clickOf = async (id: number): Promise<number> =>
       (await fetch(`${app.origin}/counter/${id}`, { method: 'POST' })).status
@@ -34,4 +35,28 @@ inEachShape((start) => {
     )
     await until(7, 200)
   })
+})
+
+test('B8: what one process changes over HTTP, another one on the same Postgres follows', async () => {
+  await using database = await createDatabase()
+  await using first = await startTestApp({ DATABASE_URL: database.url })
+  await using second = await startTestApp({ DATABASE_URL: database.url })
+  const change = (method: string, path: string, body: object) =>
+    fetch(`${first.origin}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const until = async (id: number, status: number): Promise<void> => {
+    const deadline = performance.now() + 20_000
+    while ((await fetch(`${second.origin}/counter/${id}`)).status !== status) {
+      assert.ok(performance.now() < deadline, `banner ${id} is never answered ${status}`)
+      await pause(50)
+    }
+  }
+  await until(77, 404)
+  await change('POST', '/banners', { id: 77, name: 'New' })
+  await until(77, 200)
+  await change('PATCH', '/banners/77', { status: 'paused' })
+  await until(77, 410)
 })

@@ -32,7 +32,7 @@ export function inEachShape(suite: (start: StartTestApp) => void): void {
 }
 
 /** The whole service in this process, on a port and with a store of its own. */
-async function startTestApp(
+export async function startTestApp(
   settings: Readonly<Record<string, string>> = {},
   kind: TestStore['kind'] = 'sqlite',
 ): Promise<TestApp> {

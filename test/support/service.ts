@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The environment of a service under test: nothing of the tester's own settings. */
-function serviceEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
+export function serviceEnvironment(settings: Record<string, string>): NodeJS.ProcessEnv {
   const { PATH, HOME, npm_execpath } = process.env
   return { PATH, HOME, npm_execpath, ...settings }
 }
@@ -93,17 +93,27 @@ function keepOutput(child: ChildProcess): () => string {
   return () => printed
 }
 
+/** This repository as `npm start` needs it, without the tester's `.env`. */
+export function repositoryFolder(): ReturnType<typeof temporaryFolder> {
+  const folder = temporaryFolder()
+  for (const name of ['package.json', 'run.mjs', 'dist', 'banners.json']) {
+    symlinkSync(join(ROOT, name), join(folder.path, name))
+  }
+  return folder
+}
+
 /** Starts the service the way README says: `npm start`, in a process group of its own. */
 export async function startService(settings: Record<string, string>): Promise<Service> {
   const port = Number(settings['PORT'] ?? (await freePort()))
+  const folder = repositoryFolder()
   const child = spawn('npm', ['start', '--silent'], {
-    cwd: ROOT,
+    cwd: folder.path,
     env: serviceEnvironment({ ...settings, PORT: String(port) }),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
   const output = keepOutput(child)
-  const exited = once(child, 'exit')
+  const exited = once(child, 'exit').finally(() => folder[Symbol.dispose]())
   const service: Service = {
     origin: `http://127.0.0.1:${port}`,
     child,

@@ -1,15 +1,24 @@
 // Starting and stopping the real service, as people and process managers do it.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { createDatabase } from '../support/database.ts'
 import { post } from '../support/load.ts'
-import { runProgram, startService, temporaryFolder, type Service } from '../support/service.ts'
+import {
+  repositoryFolder,
+  runProgram,
+  serviceEnvironment,
+  startService,
+  temporaryFolder,
+  type Service,
+} from '../support/service.ts'
 
 /** Ctrl-C in a terminal: every process of the group gets the signal. */
 function pressControlC(service: Service): void {
@@ -23,7 +32,8 @@ async function exitCodeOf({ child }: Service): Promise<number | null> {
 
 /** Holds the store so that a click stays under way, until disposal. */
 async function withClickUnderWay(service: Service, folder: string) {
-  const other = new DatabaseSync(join(folder, 'tallymark.sqlite'))
+  // The service may be about to write.
+  const other = new DatabaseSync(join(folder, 'tallymark.sqlite'), { timeout: 5_000 })
   other.exec('begin immediate')
   const agent = new Agent()
   const answer = post(`${service.origin}/counter/1`, agent)
@@ -44,6 +54,16 @@ test('a normal start says two lines, a normal stop one', async () => {
   await using second = await startService({ DATA_DIR: folder.path })
   assert.equal(await second.stop('SIGINT'), 0)
   assert.equal(second.output().trimEnd().split('\n').length, 2, second.output())
+})
+
+test('a typo in a name is a warning, and the service runs', async () => {
+  using folder = temporaryFolder()
+  const settings = { DATA_DIR: folder.path, KEY_RETENTION_HOUR: '24' }
+  await using service = await startService(settings)
+  assert.match(
+    service.output(),
+    /^\S+ WARN {2}KEY_RETENTION_HOUR is no setting; did you mean KEY_RETENTION_HOURS\?$/m,
+  )
 })
 
 test('Ctrl-C, twice within a moment, is one wish to stop: what is under way is settled first', async () => {
@@ -141,4 +161,47 @@ test('values of .env count below those of the environment', async () => {
   assert.equal(exitCode, 2)
   assert.match(output, /WAITING_MAX must be/)
   assert.doesNotMatch(output, /PORT/)
+})
+
+test('a .env that cannot be read is a sentence and exit code 2, not ignored', async () => {
+  using folder = temporaryFolder()
+  mkdirSync(join(folder.path, '.env'))
+  const { exitCode, output } = await runProgram(folder.path, [])
+  assert.equal(exitCode, 2)
+  assert.match(output, /^tallymark: \S+\.env cannot be read: EISDIR/)
+})
+
+test('the URL of Postgres may stand in a file, and no line shows it', async () => {
+  await using database = await createDatabase()
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'database-url')
+  writeFileSync(file, `${database.url}\n`)
+  await using service = await startService({ DATABASE_URL_FILE: file })
+  assert.equal(await service.stop(), 0, service.output())
+  assert.match(service.output(), /\(Postgres at \S+\) listens on/)
+  assert.ok(!service.output().includes(database.url), service.output())
+})
+
+test('wherever it is said that Postgres is the store, there is more room for new objects', () => {
+  using folder = repositoryFolder()
+  const run = (settings: Record<string, string>) => {
+    const NODE_OPTIONS = '--import=data:text/javascript,console.error(process.execArgv.join())'
+    const { status, stderr } = spawnSync(process.execPath, ['run.mjs', 'dist/main.js', 'version'], {
+      cwd: folder.path,
+      env: serviceEnvironment({ ...settings, NODE_OPTIONS }),
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    assert.equal(status, 0, stderr)
+    return stderr
+  }
+  assert.match(run({ DATABASE_URL: '' }), /--max-semi-space-size=4,/)
+  for (const name of ['DATABASE_URL', 'DATABASE_URL_FILE', 'POSTGRES_HOST']) {
+    assert.match(run({ [name]: 'somewhere' }), /--max-semi-space-size=16,/)
+  }
+  writeFileSync(join(folder.path, '.env'), 'DATABASE_URL_FILE=somewhere\n')
+  assert.match(run({}), /--max-semi-space-size=16,/)
+  rmSync(join(folder.path, '.env'))
+  mkdirSync(join(folder.path, '.env'))
+  assert.match(run({}), /--max-semi-space-size=4,/)
 })

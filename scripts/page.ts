@@ -1,0 +1,14 @@
+// Makes the pages that the service serves: dist/page. run.mjs calls it when their sources change.
+import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs'
+
+const PAGE = new URL('../dist/page/', import.meta.url)
+const DOCS = new URL('docs/', PAGE)
+const SWAGGER_UI = new URL('../node_modules/@fastify/swagger-ui/static/', import.meta.url)
+
+rmSync(PAGE, { recursive: true, force: true })
+mkdirSync(DOCS, { recursive: true })
+cpSync(new URL('../web/docs/', import.meta.url), DOCS, { recursive: true })
+// Its files alone: the plugin would bring routes of its own, and packages to every installation.
+for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
+  copyFileSync(new URL(file, SWAGGER_UI), new URL(file, DOCS))
+}
