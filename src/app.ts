@@ -16,6 +16,7 @@ import { readBannersFile } from './registry/banners-file.ts'
 import type { BannerStore } from './registry/banner-store.ts'
 import { followBanners } from './registry/follow-banners.ts'
 import { routes } from './routes.ts'
+import type { Check } from './store/check.ts'
 import type { CountStore } from './store/count-store.ts'
 import type { ImportStore } from './store/import-store.ts'
 import type { Migration } from './store/schema.ts'
@@ -160,6 +161,16 @@ export async function migrateStore(config: Config['store']): Promise<Migration> 
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
   await using store = new PostgresDatabase(config)
   return await store.migrate()
+}
+
+/** What there is to say of the store to an operator. Changes nothing. */
+export async function inspectStore(config: Config['store']): Promise<readonly Check[]> {
+  if (config.kind === 'sqlite') {
+    const { inspectFolder } = await import('./store/sqlite/inspect.ts')
+    return inspectFolder(config.folder)
+  }
+  const { inspectPostgres } = await import('./store/postgres/inspect.ts')
+  return inspectPostgres(config)
 }
 
 async function seedBanners(

@@ -1,4 +1,5 @@
 import { parseArguments, UsageError, type Command } from './command.ts'
+import { doctor } from './doctor.ts'
 import { importOriginal } from './import.ts'
 import { migrate } from './migrate.ts'
 import { print } from './print.ts'
@@ -32,7 +33,15 @@ Example:
 }
 
 /** What there is to run, and what help shows. */
-export const COMMANDS: readonly Command[] = [serve, stats, migrate, importOriginal, help, version]
+export const COMMANDS: readonly Command[] = [
+  serve,
+  stats,
+  doctor,
+  migrate,
+  importOriginal,
+  help,
+  version,
+]
 
 const DEFAULT = serve.name
 const ALIASES: Readonly<Record<string, string>> = {

@@ -48,7 +48,8 @@ async function serveUntilSignal(): Promise<number> {
   return stop(app, config, logger)
 }
 
-function shapeOf({ store, envFile }: Config): string {
+/** Which store it is, and whether `.env` says so. */
+export function shapeOf({ store, envFile }: Config): string {
   const values = envFile === undefined ? '' : `, values from ${envFile}`
   const shape = store.kind === 'sqlite' ? `embedded SQLite in ${store.folder}` : store.label
   return `${shape}${values}`

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { OperatorError } from '../errors.ts'
+import { fail, ok, warn, type Check } from './check.ts'
 
 const FOLDER = new URL('../../sql/', import.meta.url)
 
@@ -50,4 +51,24 @@ export function checkSchema(store: 'sqlite' | 'postgres', version: number): void
   throw new OperatorError(
     `The database has schema ${version}, this Tallymark needs ${version + missing.length}: stop the service, and run "tallymark migrate".`,
   )
+}
+
+/** For `tallymark doctor`. */
+export function schemaCheck(store: 'sqlite' | 'postgres', version: number): Check {
+  const known = missingFiles(store, 0).length
+  if (version === 0) return ok('schema', 'no tables yet; the first start makes them')
+  if (version > known) {
+    return fail(
+      'schema',
+      `${version}, of a newer version; this one knows ${known}`,
+      'start that version, or restore a backup from before the upgrade',
+    )
+  }
+  return version === known
+    ? ok('schema', `up to date (${version})`)
+    : warn(
+        'schema',
+        `${version}, and this version needs ${known}`,
+        'stop the service, and run "tallymark migrate"',
+      )
 }

@@ -29,7 +29,15 @@ import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { migrate, schemaVersion } from './migrate.ts'
 import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
-import { forgetWriters, inspectServer, keepAlive, nextOf, openSource, purgeKeys } from './upkeep.ts'
+import {
+  forgetWriters,
+  inspectServer,
+  keepAlive,
+  nextOf,
+  openSource,
+  purgeKeys,
+  VERSION_MIN,
+} from './upkeep.ts'
 
 const COMMIT_TIMEOUT_MS = 5_000
 const QUERY_TIMEOUT_MS = 10_000
@@ -39,9 +47,9 @@ const READS_WAITING_MAX = 200
 const UPKEEP_CONNECTIONS_MAX = 2
 /** Changes of banners, for the most part. */
 const UPKEEP_WAITING_MAX = 100
+/** Of one process, at most. */
+export const CONNECTIONS_MAX = 1 + READ_CONNECTIONS_MAX + UPKEEP_CONNECTIONS_MAX
 const KEEP_ALIVE_INTERVAL_MS = 10_000
-/** The first with functions whose body is SQL. */
-const VERSION_MIN = 14
 /** A writer that no process has kept alive for so long is gone. */
 const WRITER_RETENTION_MS = 7 * 86_400_000
 

@@ -74,6 +74,9 @@ export function purgeKeys(before: number, limit: number): Statement {
   }
 }
 
+/** The first with functions whose body is SQL. */
+export const VERSION_MIN = 14
+
 /** What the service needs to know of the server: `version`, `is_standby`, `fsync`. */
 export function inspectServer(): Statement {
   return {

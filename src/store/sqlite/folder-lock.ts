@@ -1,8 +1,11 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OperatorError } from '../../errors.ts'
 import { isContention } from './failure.ts'
+
+/** Whoever only looks (below) holds the file for a moment; a service holds it for as long as it lives. */
+const LOOK_MS_MAX = 500
 
 /**
  * Holds `folder` for this process, for as long as it lives: two services on one database would
@@ -17,7 +20,7 @@ export function lockFolder(folder: string): Disposable {
   }
   let lock: DatabaseSync
   try {
-    lock = new DatabaseSync(join(folder, 'lock.sqlite'), { timeout: 0 })
+    lock = new DatabaseSync(lockFile(folder), { timeout: LOOK_MS_MAX })
     lock.exec('begin exclusive')
   } catch (cause) {
     if (isContention(cause)) {
@@ -29,6 +32,24 @@ export function lockFolder(folder: string): Disposable {
     throw new OperatorError(`DATA_DIR ${folder} cannot be written: ${reasonOf(cause)}.`, { cause })
   }
   return { [Symbol.dispose]: () => lock.close() }
+}
+
+/** Whether a service is at work on the folder. Changes nothing. */
+export function isLocked(folder: string): boolean {
+  const file = lockFile(folder)
+  if (!existsSync(file)) return false
+  using lock = new DatabaseSync(file, { timeout: 0, readOnly: true })
+  try {
+    lock.prepare('select 1 from sqlite_schema').get()
+    return false
+  } catch (error) {
+    if (isContention(error)) return true
+    throw error
+  }
+}
+
+function lockFile(folder: string): string {
+  return join(folder, 'lock.sqlite')
 }
 
 function reasonOf(cause: unknown): string {
