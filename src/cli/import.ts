@@ -1,7 +1,8 @@
 import { openStore } from '../app.ts'
-import { readConfig, type Config } from '../config.ts'
+import type { Config } from '../config.ts'
 import { AppError, OperatorError, reasonOf } from '../errors.ts'
 import type { ImportStore } from '../store/import-store.ts'
+import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import type { OriginalPage } from './original-counts.ts'
 import { print } from './print.ts'
@@ -40,7 +41,7 @@ Example:
 }
 
 async function takeOver(): Promise<Report> {
-  const config = readConfig()
+  const config = readCommandConfig()
   const original = originalOf(config)
   // Only here: the service with the embedded store does without the driver of Postgres.
   const { readOriginalCounts } = await import('./original-counts.ts')

@@ -1,5 +1,5 @@
 import { migrateStore } from '../app.ts'
-import { readConfig } from '../config.ts'
+import { readCommandConfig } from './command-config.ts'
 import { parseArguments, type Command } from './command.ts'
 import { print } from './print.ts'
 
@@ -18,7 +18,7 @@ Example:
 `,
   async run(args) {
     parseArguments(args, {})
-    const { version, applied } = await migrateStore(readConfig().store)
+    const { version, applied } = await migrateStore(readCommandConfig().store)
     const what = applied.map((name) => `Applied ${name}.\n`).join('')
     await print(`${what}The schema is up to date (${version}).\n`)
     return 0

@@ -1,10 +1,10 @@
 import { visitStore } from '../app.ts'
 import { BANNER_ID_MAX, parseBannerId } from '../banner.ts'
-import { readConfig } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { textOf } from '../query/formats.ts'
 import { answerSeries } from '../query/stats-handlers.ts'
 import { parseSeriesQuery, type SeriesQuery } from '../query/stats-query.ts'
+import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import { print } from './print.ts'
 import { seriesText } from './series-text.ts'
@@ -53,7 +53,7 @@ async function run(args: readonly string[]): Promise<number> {
   const { values, operands } = parseArguments(args, OPTIONS, ['<banner>'])
   const bannerId = bannerIdOf(operands[0] ?? '')
   if (values.json && values.csv) throw new UsageError('--json and --csv exclude each other')
-  const config = readConfig()
+  const config = readCommandConfig()
   queryOf(values, Date.now()) // what is wrong in the words is said before the store is asked
   await using store = await visitStore(config.store, { writes: false })
   const query = queryOf(values, store.clock.now())

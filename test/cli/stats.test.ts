@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, truncateSync } from 'node:fs'
+import { existsSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
@@ -225,6 +225,17 @@ test('a reader that leaves early ends it without a complaint', async () => {
   await once(child, 'close')
   assert.deepEqual([child.exitCode, complaint], [0, ''])
   assert.equal(await service.stop(), 0)
+})
+
+test('a setting that is misspelt is named, beside the result', async () => {
+  await using place = await createPlace('SQLite')
+  await runCommand(place.folder, ['migrate'], place.settings)
+  writeFileSync(join(place.folder, '.env'), 'PROT=80\n')
+  assert.deepEqual(await runCommand(place.folder, ['stats', '1'], place.settings), {
+    exitCode: 1,
+    stdout: '',
+    stderr: 'tallymark: PROT is no setting; did you mean PORT?\ntallymark: There is no banner 1.\n',
+  })
 })
 
 test('what cannot be read is a sentence', async () => {
