@@ -140,7 +140,7 @@ function withoutMeta(schema: JsonSchema): Json {
 }
 
 function describe(
-  { methods, path, access }: Route,
+  { methods, path }: Route,
   operation: Operation,
   method: Method,
   toSchema: ToSchema,
@@ -157,7 +157,7 @@ function describe(
     tags: [tag],
     summary,
     ...(description !== undefined && { description }),
-    security: access === 'open' ? [{}] : [{}, { token: [] }],
+    security: operation.errors.includes('unauthorized') ? [{}, { token: [] }] : [{}],
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && {
       requestBody: {
