@@ -29,6 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   'config.ts': ['errors.ts'],
   'main.ts': ['cli', 'errors.ts'],
+  'bin.ts': ['main.ts', 'memory-flags.ts'],
+  'memory-flags.ts': [],
 }
 
 const files = globSync('**/*.ts', { cwd: 'src' })
