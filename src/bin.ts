@@ -6,6 +6,7 @@
 // there, with a stack trace about node:sqlite.
 const NODE_MIN = [24, 12] as const
 const USAGE_EXIT_CODE = 2
+const PARENT_INTERVAL_MS = 500
 
 if (isTooOld()) {
   process.stderr.write(
@@ -15,7 +16,10 @@ if (isTooOld()) {
   process.exit(USAGE_EXIT_CODE)
 }
 const [command = 'serve'] = process.argv.slice(2)
-if (command === 'serve') await becomeSmall()
+if (command === 'serve') {
+  await becomeSmall()
+  if (process.env['npm_command'] === 'exec') stopWithParent()
+}
 await import('./main.ts')
 
 function isTooOld(): boolean {
@@ -33,4 +37,17 @@ async function becomeSmall(): Promise<void> {
   const { memoryFlags } = await import('./memory-flags.ts')
   const { execPath, argv } = process
   process.execve?.(execPath, [execPath, ...memoryFlags(), ...argv.slice(1)])
+}
+
+/**
+ * npx hands SIGTERM to a shell, which dies of it and tells nobody: without this the service would go
+ * on alone, on its port.
+ */
+function stopWithParent(): void {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGTERM')
+  }, PARENT_INTERVAL_MS).unref()
 }
