@@ -81,6 +81,11 @@ export async function startService(settings: Record<string, string>): Promise<Se
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
+  return await servingChild(child, port)
+}
+
+/** The service of a child that leads a process group of its own, once it serves. */
+export async function servingChild(child: ChildProcess, port: number): Promise<Service> {
   const output = keepOutput(child)
   const exited = once(child, 'exit')
   const service: Service = {
