@@ -11,7 +11,7 @@ import { parseEnv } from 'node:util'
  */
 export function memoryFlags(): string[] {
   const isPostgres = [process.env, valuesOfFile()].some(
-    (values) => values['DATABASE_URL'] || values['POSTGRES_HOST'],
+    (values) => values['DATABASE_URL'] || values['DATABASE_URL_FILE'] || values['POSTGRES_HOST'],
   )
   return [`--max-semi-space-size=${isPostgres ? 16 : 4}`, '--heap-growing-percent=30']
 }
