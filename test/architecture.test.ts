@@ -30,6 +30,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'version.ts': [],
   'config.ts': ['errors.ts', 'lib'],
   'main.ts': ['cli', 'errors.ts', 'version.ts'],
+  'bin.ts': ['main.ts', 'memory-flags.ts'],
+  'memory-flags.ts': [],
 }
 
 const files = globSync('**/*.ts', { cwd: 'src' })
