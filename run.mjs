@@ -12,7 +12,6 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseEnv } from 'node:util'
 
 const NODE_MIN = [24, 12] // the first with stable type stripping
 const PREPARE_TIMEOUT_MS = 10 * 60_000
@@ -28,26 +27,12 @@ const node = suitableNode()
 const isBuilt = program.startsWith('dist/')
 await prepare(join(page, '.built'), pageSources, () => buildPage(node))
 if (isBuilt) await prepare(join(dist, '.built'), sources, () => build(node))
-become(node, [...(isBuilt ? memoryFlags() : []), program, ...rest])
+become(node, [...(isBuilt ? await memoryFlags() : []), program, ...rest])
 
-/**
- * The embedded store's threads take memory of their own, so the young generation is kept small; on
- * Postgres there is room for one that is collected less often. And an old generation of 20 MB need
- * not grow to 70 before it is looked at (docs/decisions/0005).
- */
-function memoryFlags() {
-  const isPostgres = [process.env, envFile()].some(
-    (each) => each.DATABASE_URL || each.DATABASE_URL_FILE || each.POSTGRES_HOST,
-  )
-  return [`--max-semi-space-size=${isPostgres ? 16 : 4}`, '--heap-growing-percent=30']
-}
-
-function envFile() {
-  try {
-    return parseEnv(readFileSync('.env', 'utf8'))
-  } catch {
-    return {} // there is none, or the program says why it cannot be read
-  }
+/** Those that the installed package gives itself. */
+async function memoryFlags() {
+  const compiled = await import(new URL('dist/memory-flags.js', import.meta.url))
+  return compiled.memoryFlags()
 }
 
 /** What the installed packages must match: the lock file and the platform they were chosen for. */

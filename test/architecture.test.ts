@@ -38,6 +38,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'version.ts': [],
   'config.ts': ['errors.ts', 'lib'],
   'main.ts': ['cli', 'errors.ts'],
+  'bin.ts': ['main.ts', 'memory-flags.ts'],
+  'memory-flags.ts': [],
 }
 
 const files = globSync('**/*.ts', { cwd: 'src' })

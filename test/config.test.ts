@@ -16,7 +16,7 @@ function refusalOf(environment: Record<string, string>): OperatorError {
   return assert.fail('it was accepted')
 }
 
-test('without a variable every setting has its default', () => {
+test('O6: without a variable every setting has its default', () => {
   const config = parseConfig({})
   assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080 })
   assert.deepEqual(config.store, { kind: 'sqlite', folder: './data' })
@@ -26,12 +26,17 @@ test('without a variable every setting has its default', () => {
   assert.equal(config.shutdownTimeoutMs, 10_000)
 })
 
-test('an empty variable is an unset one', () => {
+test('A4: it listens on this machine alone unless HOST says otherwise', () => {
+  assert.equal(parseConfig({}).http.host, '127.0.0.1')
+  assert.equal(parseConfig({ HOST: '0.0.0.0' }).http.host, '0.0.0.0')
+})
+
+test('A6: an empty variable is an unset one', () => {
   const empty = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, '']))
   assert.deepEqual(parseConfig({ ...empty, DATABASE_URL: '', ROLE: '' }), parseConfig({}))
 })
 
-test('all wrong values are named at once, with rule and value, except for secrets', () => {
+test('O8: all wrong values are named at once, with rule and value, except for secrets', () => {
   const { message, exitCode } = refusalOf({
     PORT: '80800',
     ACK_TIMEOUT_MS: '1e3',
@@ -128,7 +133,7 @@ test('a shape that is not built is refused, never silently another one', () => {
   assert.deepEqual(parseConfig({ ROLE: 'all', KAFKA_TOPIC: 'clicks' }), parseConfig({}))
 })
 
-test('every secret can stand in a file, less one newline at its end', () => {
+test('A5: every secret can stand in a file, less one newline at its end', () => {
   using folder = temporaryFolder()
   const file = (name: string, text: string): string => {
     const path = join(folder.path, name)
@@ -208,7 +213,7 @@ test('a secret is set once, and its file takes part in where Postgres is', () =>
   )
 })
 
-test('the environment goes before .env, which is named only where a value of it counts', () => {
+test('O7: the environment goes before .env, which is named only where a value of it counts', () => {
   const path = '/somewhere/.env'
   const values = { PORT: '9000', LOG_LEVEL: 'debug', OTHER: 'x' }
   const config = parseConfig({ PORT: '9001', LOG_LEVEL: '' }, { path, values })
@@ -219,7 +224,7 @@ test('the environment goes before .env, which is named only where a value of it 
   assert.equal(overridden.envFile, undefined)
 })
 
-test('a name that looks like a typo of ours is a warning', () => {
+test('O9: a name that looks like a typo of ours is a warning', () => {
   for (const [name, meant] of Object.entries({
     KEY_RETENTION_HOUR: 'KEY_RETENTION_HOURS',
     KEY_RETENTION_DAYS: 'KEY_RETENTION_HOURS',
@@ -239,7 +244,7 @@ test('a name that looks like a typo of ours is a warning', () => {
   }
 })
 
-test('names that are common in environments are no typos', () => {
+test('O9: names that are common in environments are no typos', () => {
   const common = `
     HOSTNAME HOSTTYPE HOSTS PORTS POST PATH PWD ROLES HOME SHELL LOGNAME LOG_DIR LOG_FILE LOGS DATA
     DATABASE_HOST DATABASE_USER DATABASE_NAME DATABASE_URL_TEST DB_HOST DB_PORT PGHOST PGPORT PGDATABASE

@@ -67,15 +67,6 @@ export function openApi(routes: readonly Route[], description: Description): Jso
   const { version, schemas, tags } = description
   const definitions = { ...schemas, Problem: PROBLEM }
   const toSchema = converter(definitions)
-  const paths: Record<string, Record<string, Json>> = {}
-  for (const route of routes) {
-    const { operation, path } = route
-    if (operation === undefined) continue
-    const item = (paths[path.replaceAll(/:(\w+)/g, '{$1}')] ??= {})
-    for (const method of documented(route)) {
-      item[method.toLowerCase()] = describe(route, operation, method, toSchema)
-    }
-  }
   return {
     openapi: '3.1.0',
     info: {
@@ -87,7 +78,7 @@ export function openApi(routes: readonly Route[], description: Description): Jso
     },
     servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
-    paths,
+    paths: pathsOf(routes, toSchema),
     components: {
       schemas: Object.fromEntries(Object.keys(definitions).map((name) => [name, toSchema(name)])),
       responses: Object.fromEntries(SHARED_ERRORS.map((code) => [code, problemResponse([code])])),
@@ -106,6 +97,23 @@ export function openApi(routes: readonly Route[], description: Description): Jso
       },
     },
   }
+}
+
+function pathsOf(routes: readonly Route[], toSchema: ToSchema): Json {
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const route of routes) {
+    if (route.operation === undefined) continue
+    const described = describe(route.path, route.operation, toSchema)
+    const item = (paths[route.path.replaceAll(/:(\w+)/g, '{$1}')] ??= {})
+    const methods = documented(route)
+    for (const method of methods.map((each) => each.toLowerCase())) {
+      // Ids are unique: a route of several methods has one for each, such as countClickByGet.
+      const suffix =
+        methods.length === 1 ? '' : `By${method.at(0)?.toUpperCase()}${method.slice(1)}`
+      item[method] = { operationId: `${route.operation.id}${suffix}`, ...described }
+    }
+  }
+  return paths
 }
 
 /** HEAD goes without saying where GET is told of. */
@@ -139,25 +147,18 @@ function withoutMeta(schema: JsonSchema): Json {
   return Object.fromEntries(own)
 }
 
-function describe(
-  { methods, path, access }: Route,
-  operation: Operation,
-  method: Method,
-  toSchema: ToSchema,
-): Json {
-  const { id, tag, summary, description, query, headers, body, answer } = operation
-  const isAlone = methods.length === 1 || documented({ methods } as Route).length === 1
+function describe(path: string, operation: Operation, toSchema: ToSchema): Json {
+  const { tag, summary, description, query, headers, body, answer, errors } = operation
   const parameters = [
     ...(path.includes(':bannerId') ? [pathParameter(toSchema)] : []),
     ...parametersOf('query', query, toSchema),
     ...parametersOf('header', headers, toSchema),
   ]
   return {
-    operationId: isAlone ? id : `${id}By${method === 'GET' ? 'Get' : 'Post'}`,
     tags: [tag],
     summary,
     ...(description !== undefined && { description }),
-    security: access === 'open' ? [{}] : [{}, { token: [] }],
+    security: errors.includes('unauthorized') ? [{}, { token: [] }] : [{}],
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && {
       requestBody: {
@@ -168,7 +169,7 @@ function describe(
     }),
     responses: {
       [answer.status]: responseOf(answer, toSchema),
-      ...problemsOf([...operation.errors, ...COMMON_ERRORS]),
+      ...problemsOf([...errors, ...COMMON_ERRORS]),
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { BannerStatus } from '../banner.ts'
+import { BANNER_STATUSES, type BannerStatus } from '../banner.ts'
 import { AppError } from '../errors.ts'
 import type { BannerStore } from './banner-store.ts'
 
@@ -25,10 +25,12 @@ export class BannerRegistry {
 
   /** Learns what has changed since the last time; the first time, everything. Whoever changes a banner calls it, too. */
   async refresh(): Promise<void> {
-    const { version, banners } = await this.#store.changesSince(this.#version ?? 0)
+    const { version, ids } = await this.#store.changesSince(this.#version ?? 0)
     // Two refreshes may be under way, and the later answer need not be the newer one.
     if (version < (this.#version ?? 0)) return
-    for (const { id, status } of banners) this.#statuses.set(id, status)
+    for (const status of BANNER_STATUSES) {
+      for (const id of ids[status]) this.#statuses.set(id, status)
+    }
     this.#version = version
   }
 

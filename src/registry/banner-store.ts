@@ -1,4 +1,4 @@
-import type { Banner, BannerChange, BannerDraft, NewBanner } from '../banner.ts'
+import type { Banner, BannerChange, BannerDraft, BannerStatus, NewBanner } from '../banner.ts'
 import { AppError } from '../errors.ts'
 
 export interface BannerPage {
@@ -13,8 +13,8 @@ export interface BannerPage {
 export interface BannerChanges {
   /** The registry's version now; it rises with every change, in the order of their commits. */
   readonly version: number
-  /** The banners that changed, archived ones too, by id. */
-  readonly banners: readonly Pick<Banner, 'id' | 'status'>[]
+  /** The banners that changed, by the status that they have now. A row each would take 50 MB. */
+  readonly ids: Readonly<Record<BannerStatus, readonly number[]>>
 }
 
 /** The banners at rest. Contract (test/contract/banner-store.ts): what is said below. */

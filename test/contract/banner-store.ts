@@ -12,6 +12,7 @@ const DRAFTS: readonly BannerDraft[] = [
   { id: 2_147_483_647, name: 'Last', url: null, status: 'archived' },
 ]
 
+const NONE = { active: [], paused: [], archived: [] }
 const BLANK = { name: 'Some', url: null, status: 'paused' } as const
 
 /** `open` gives an empty store, in which the statements have run that it is given. */
@@ -32,30 +33,27 @@ export function testBannerStore(
     assert.deepEqual(await ids(10, 0, true), [2, 7, 2_147_483_647])
     assert.deepEqual(await ids(1, 0, true), [2])
     assert.deepEqual(await ids(1, 2, true), [7])
-    const { version, banners } = await store.changesSince(0)
-    assert.deepEqual(banners, [
-      { id: 2, status: 'paused' },
-      { id: 7, status: 'active' },
-      { id: 2_147_483_647, status: 'archived' },
-    ])
+    const { version, ids: changed } = await store.changesSince(0)
+    assert.deepEqual(changed, { active: [7], paused: [2], archived: [2_147_483_647] })
     assert.ok(version > 0)
-    assert.deepEqual(await store.changesSince(version), { version, banners: [] })
+    assert.deepEqual(await store.changesSince(version), { version, ids: NONE })
   })
 
   test(`${name}: demo banners are for an empty registry; later only new ids are registered`, async () => {
     await using store = await open()
     assert.equal(await store.addAll(DRAFTS.slice(0, 1), 'onlyFirst'), 1)
     assert.equal(await store.addAll(DRAFTS, 'onlyFirst'), 0)
-    const { version, banners } = await store.changesSince(0)
-    assert.equal(banners.length, 1)
+    const { version, ids } = await store.changesSince(0)
+    assert.deepEqual(ids, { ...NONE, active: [7] })
     const again = DRAFTS.map((draft) => ({ ...draft, name: 'Again' }))
     assert.equal(await store.addAll(again, 'always'), 2)
     assert.equal((await store.find(7))?.name, 'Seven')
     assert.equal((await store.find(2))?.name, 'Again')
-    assert.deepEqual(
-      (await store.changesSince(version)).banners.map(({ id }) => id),
-      [2, 2_147_483_647],
-    )
+    assert.deepEqual((await store.changesSince(version)).ids, {
+      ...NONE,
+      paused: [2],
+      archived: [2_147_483_647],
+    })
   })
 
   test(`${name}: a banner is added once an id, and followed`, async () => {
@@ -65,7 +63,7 @@ export function testBannerStore(
     assert.ok(banner.createdAt > 0)
     assert.deepEqual(banner, { ...BLANK, id: 7, name: 'Seven', createdAt: banner.createdAt })
     assert.deepEqual(await store.find(7), banner)
-    assert.deepEqual((await store.changesSince(version)).banners, [{ id: 7, status: 'paused' }])
+    assert.deepEqual((await store.changesSince(version)).ids, { ...NONE, paused: [7] })
     await assert.rejects(store.add({ ...BLANK, id: 7 }), { code: 'banner_exists' })
     await store.change(7, { status: 'archived' })
     await assert.rejects(store.add({ ...BLANK, id: 7 }), { code: 'banner_exists' })
@@ -115,7 +113,7 @@ export function testBannerStore(
     assert.deepEqual(changed, banner)
     assert.deepEqual(await store.find(7), banner)
     assert.equal((await store.change(7, { url: null }))?.url, null)
-    assert.deepEqual((await store.changesSince(version)).banners, [{ id: 7, status: 'paused' }])
+    assert.deepEqual((await store.changesSince(version)).ids, { ...NONE, paused: [7] })
     assert.equal(await store.change(8, { name: 'Nobody' }), undefined)
   })
 }

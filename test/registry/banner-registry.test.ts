@@ -5,6 +5,8 @@ import type { Banner, BannerStatus } from '../../src/banner.ts'
 import { BannerRegistry } from '../../src/registry/banner-registry.ts'
 import type { BannerChanges } from '../../src/registry/banner-store.ts'
 
+const NONE = { active: [], paused: [], archived: [] }
+
 /** Banners at rest, and how often each was looked up. */
 function bannersAtRest(initial: Record<number, BannerStatus>) {
   const statuses = new Map(Object.entries(initial).map(([id, status]) => [Number(id), status]))
@@ -13,8 +15,14 @@ function bannersAtRest(initial: Record<number, BannerStatus>) {
     statuses,
     lookUps,
     async changesSince(since: number) {
-      const banners = [...statuses].map(([id, status]) => ({ id, status }))
-      return { version: 1, banners: since < 1 ? banners : [] }
+      const idsOf = (wanted: BannerStatus) =>
+        [...statuses].filter(([, status]) => status === wanted).map(([id]) => id)
+      const all = {
+        active: idsOf('active'),
+        paused: idsOf('paused'),
+        archived: idsOf('archived'),
+      }
+      return { version: 1, ids: since < 1 ? all : NONE }
     },
     async find(id: number): Promise<Banner | undefined> {
       lookUps.push(id)
@@ -75,13 +83,13 @@ test('of two refreshes under way the newer answer stays, whichever comes last', 
   const answers = [Promise.withResolvers<BannerChanges>(), Promise.withResolvers<BannerChanges>()]
   const asked = answers.map(({ promise }) => promise)
   const registry = new BannerRegistry({
-    changesSince: async () => asked.shift() ?? { version: 9, banners: [] },
+    changesSince: async () => asked.shift() ?? { version: 9, ids: NONE },
     find: async () => undefined,
   })
   const refreshes = Promise.all([registry.refresh(), registry.refresh()])
-  answers[1]?.resolve({ version: 2, banners: [{ id: 7, status: 'paused' }] })
+  answers[1]?.resolve({ version: 2, ids: { ...NONE, paused: [7] } })
   await pause(1)
-  answers[0]?.resolve({ version: 1, banners: [{ id: 7, status: 'active' }] })
+  answers[0]?.resolve({ version: 1, ids: { ...NONE, active: [7] } })
   await refreshes
   assert.equal(registry.statusOf(7), 'paused')
 })

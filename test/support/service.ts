@@ -112,8 +112,14 @@ export async function startService(settings: Record<string, string>): Promise<Se
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
+  void once(child, 'exit').then(() => folder[Symbol.dispose]())
+  return await servingChild(child, port)
+}
+
+/** The service of a child that leads a process group of its own, once it serves. */
+export async function servingChild(child: ChildProcess, port: number): Promise<Service> {
   const output = keepOutput(child)
-  const exited = once(child, 'exit').finally(() => folder[Symbol.dispose]())
+  const exited = once(child, 'exit')
   const service: Service = {
     origin: `http://127.0.0.1:${port}`,
     child,

@@ -42,7 +42,7 @@ async function withClickUnderWay(service: Service, folder: string) {
   return { answer, [Symbol.dispose]: () => other.close() }
 }
 
-test('a normal start says two lines, a normal stop one', async () => {
+test('O7: a normal start says two lines, a normal stop one', async () => {
   using folder = temporaryFolder()
   await using first = await startService({ DATA_DIR: folder.path })
   assert.equal(await first.stop('SIGTERM'), 0)
@@ -56,7 +56,7 @@ test('a normal start says two lines, a normal stop one', async () => {
   assert.equal(second.output().trimEnd().split('\n').length, 2, second.output())
 })
 
-test('a typo in a name is a warning, and the service runs', async () => {
+test('O9: a typo in a name is a warning, and the service runs', async () => {
   using folder = temporaryFolder()
   const settings = { DATA_DIR: folder.path, KEY_RETENTION_HOUR: '24' }
   await using service = await startService(settings)
@@ -66,7 +66,7 @@ test('a typo in a name is a warning, and the service runs', async () => {
   )
 })
 
-test('Ctrl-C, twice within a moment, is one wish to stop: what is under way is settled first', async () => {
+test('O5: Ctrl-C, twice within a moment, is one wish to stop: what is under way is settled first', async () => {
   using folder = temporaryFolder()
   await using service = await startService({ DATA_DIR: folder.path })
   const click = await withClickUnderWay(service, folder.path)
@@ -80,7 +80,7 @@ test('Ctrl-C, twice within a moment, is one wish to stop: what is under way is s
   assert.equal(await exitCodeOf(service), 0, service.output())
 })
 
-test('a signal more than a second after the first ends the process at once', async () => {
+test('O5: a signal more than a second after the first ends the process at once', async () => {
   using folder = temporaryFolder()
   const settings = { DATA_DIR: folder.path, SHUTDOWN_TIMEOUT_MS: '600000', ACK_TIMEOUT_MS: '60000' }
   await using service = await startService(settings)
@@ -92,7 +92,7 @@ test('a signal more than a second after the first ends the process at once', asy
   assert.equal(await click.answer, 'unanswered')
 })
 
-test('a stop that cannot settle everything gives up with exit code 1, and says what was left', async () => {
+test('O5: a stop that cannot settle everything gives up with exit code 1, and says what was left', async () => {
   using folder = temporaryFolder()
   const settings = { DATA_DIR: folder.path, SHUTDOWN_TIMEOUT_MS: '1500', ACK_TIMEOUT_MS: '60000' }
   await using service = await startService(settings)
@@ -102,7 +102,7 @@ test('a stop that cannot settle everything gives up with exit code 1, and says w
   assert.match(service.output(), /ERROR Gave up stopping after 1500 ms: 1 clicks, none of them ack/)
 })
 
-test('wrong values are all named before anything is opened, with exit code 2', async () => {
+test('O8: wrong values are all named before anything is opened, with exit code 2', async () => {
   using folder = temporaryFolder()
   const { exitCode, output } = await runProgram(folder.path, [], {
     PORT: 'http',
@@ -122,7 +122,7 @@ test('wrong values are all named before anything is opened, with exit code 2', a
   )
 })
 
-test('what keeps it from starting is a sentence and an exit code', async () => {
+test('O8: what keeps it from starting is a sentence and an exit code', async () => {
   using folder = temporaryFolder()
   await using service = await startService({ DATA_DIR: folder.path })
   const taken = createServer().listen(0, '127.0.0.1')
@@ -153,7 +153,7 @@ test('what keeps it from starting is a sentence and an exit code', async () => {
   assert.equal(await service.stop(), 0)
 })
 
-test('values of .env count below those of the environment', async () => {
+test('O7: values of .env count below those of the environment', async () => {
   using folder = temporaryFolder()
   const envFile = join(folder.path, '.env')
   writeFileSync(envFile, 'PORT=http\nWAITING_MAX=0\n')
@@ -163,7 +163,7 @@ test('values of .env count below those of the environment', async () => {
   assert.doesNotMatch(output, /PORT/)
 })
 
-test('a .env that cannot be read is a sentence and exit code 2, not ignored', async () => {
+test('O8: a .env that cannot be read is a sentence and exit code 2, not ignored', async () => {
   using folder = temporaryFolder()
   mkdirSync(join(folder.path, '.env'))
   const { exitCode, output } = await runProgram(folder.path, [])

@@ -15,20 +15,23 @@ export function readBannerChanges(since: number): Statement {
   return {
     name: 'banner_changes',
     text: `
-      select registry.version::float8 as version, coalesce(
-        (select json_agg(json_build_object('id', id, 'status', status) order by id)
-         from banners where version > $1),
-        '[]'
-      ) as banners
+      select registry.version::float8 as version, (
+        select json_object_agg(status, ids)
+        from (
+          select status, json_agg(id) as ids from banners where version > $1 group by status
+        ) as changed
+      ) as ids
       from registry`,
     values: [since],
   }
 }
 
 export function changesOf(row: Row | undefined): BannerChanges {
+  // Made by json_object_agg above, of the statuses that there are.
+  const ids = (row?.['ids'] ?? {}) as Partial<BannerChanges['ids']>
   return {
     version: Number(row?.['version']),
-    banners: row?.['banners'] as BannerChanges['banners'], // made by json_build_object above
+    ids: { active: [], paused: [], archived: [], ...ids },
   }
 }
 

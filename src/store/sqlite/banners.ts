@@ -16,12 +16,16 @@ const COLUMNS = 'id, name, url, status, created_at'
 /** Within a snapshot. */
 export function readBannerChanges(database: DatabaseSync, since: number): BannerChanges {
   const version = Number(database.prepare('select version from registry').get()?.['version'])
-  if (version === since) return { version, banners: [] }
+  const ids: Record<BannerStatus, number[]> = { active: [], paused: [], archived: [] }
+  if (version === since) return { version, ids }
   const rows = database
-    .prepare('select id, status from banners where version > ? order by id')
+    .prepare(
+      'select status, json_group_array(id) as ids from banners where version > ? group by status',
+    )
     .all(since)
-  const banners = rows.map((row) => ({ id: Number(row['id']), status: statusOf(row['status']) }))
-  return { version, banners }
+  // Made by json_group_array of an integer column.
+  for (const row of rows) ids[statusOf(row['status'])] = JSON.parse(String(row['ids'])) as number[]
+  return { version, ids }
 }
 
 export function findBanner(database: DatabaseSync, id: number): Banner | undefined {
