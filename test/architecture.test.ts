@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'app.ts',
     'config.ts',
     'query',
+    'registry',
     'store/check.ts',
     'store/import-store.ts',
   ],

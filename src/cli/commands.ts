@@ -1,3 +1,4 @@
+import { banners } from './banners.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import { doctor } from './doctor.ts'
 import { importOriginal } from './import.ts'
@@ -36,6 +37,7 @@ Example:
 export const COMMANDS: readonly Command[] = [
   serve,
   stats,
+  banners,
   doctor,
   migrate,
   importOriginal,

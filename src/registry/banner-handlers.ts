@@ -114,6 +114,7 @@ function send(reply: FastifyReply, body: unknown): FastifyReply {
   return reply.header('cache-control', 'no-store').send(body)
 }
 
-function bannerBody({ id, name, url, status, createdAt }: Banner) {
+/** A banner as every answer shows it. */
+export function bannerBody({ id, name, url, status, createdAt }: Banner) {
   return { id, name, url, status, createdAt: new Date(createdAt).toISOString() }
 }
