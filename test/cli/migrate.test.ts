@@ -61,6 +61,29 @@ test('migrate leaves a folder alone that a service is at work on', async () => {
   assert.equal(await service.stop(), 0)
 })
 
+test('Postgres: once migrated, the service’s own role need not be one that may create tables', async () => {
+  await using place = await createPlace('Postgres')
+  const url = new URL(String(place.settings['DATABASE_URL']))
+  assert.equal((await runCommand(place.folder, ['migrate'], place.settings)).exitCode, 0)
+  const role = `service_of_${url.pathname.slice(1)}`
+  await runSql(
+    url.href,
+    `revoke create on schema public from public;
+     create role ${role} login;
+     grant select, insert, update, delete on all tables in schema public to ${role}`,
+  )
+  try {
+    const own = new URL(url)
+    own.username = role
+    await using service = await startService({ DATABASE_URL: own.href })
+    const answer = await fetch(`${service.origin}/counter/1`)
+    assert.equal(answer.status, 200, service.output())
+    assert.equal(await service.stop(), 0, service.output())
+  } finally {
+    await runSql(url.href, `drop owned by ${role}; drop role ${role}`)
+  }
+})
+
 test('what migrate cannot do is a sentence, and no secret is in it', async () => {
   using folder = temporaryFolder()
   const failed = async (settings: Record<string, string>) => {

@@ -1,6 +1,13 @@
 import { missingFiles, type Migration } from '../schema.ts'
 import type { Connections, Query } from './connections.ts'
 
+const SCHEMA_VERSIONS = `
+  create table if not exists schema_versions (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default now()
+  )`
+
 /**
  * Brings the schema up to date: every file of sql/postgres that was not applied yet, in order, in
  * one transaction under a lock, so that processes that start at once wait for the first.
@@ -8,14 +15,10 @@ import type { Connections, Query } from './connections.ts'
 export async function migrate(connections: Connections): Promise<Migration> {
   return connections.transaction(async (query) => {
     await query({ text: `select pg_advisory_xact_lock(hashtext('tallymark migrations'))` })
-    await query({
-      text: `create table if not exists schema_versions (
-        version integer primary key,
-        name text not null,
-        applied_at timestamptz not null default now()
-      )`,
-    })
-    const missing = missingFiles('postgres', await schemaVersion(query))
+    const applied = await schemaVersion(query)
+    // Only then: who may not create tables may not even ask for one that exists.
+    if (applied === 0) await query({ text: SCHEMA_VERSIONS })
+    const missing = missingFiles('postgres', applied)
     for (const { version, name, sql } of missing) {
       await query({ text: sql })
       await query({
@@ -23,7 +26,7 @@ export async function migrate(connections: Connections): Promise<Migration> {
         values: [version, name],
       })
     }
-    return { version: await schemaVersion(query), applied: missing.map(({ name }) => name) }
+    return { version: applied + missing.length, applied: missing.map(({ name }) => name) }
   })
 }
 
