@@ -30,7 +30,7 @@ async function printed(place: TestPlace, ...args: string[]): Promise<string> {
 }
 
 for (const shape of SHAPES) {
-  test(`${shape}: a running service sees what is added and imported`, async () => {
+  test(`O11: a running service sees what is added and imported, on ${shape}`, async () => {
     await using place = await createPlace(shape)
     await using service = await startService(place.settings)
     await untilClick(service, 500, 404)

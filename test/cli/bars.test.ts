@@ -7,7 +7,7 @@ import { runs } from '../support/properties.ts'
 const MINUTE = '2024-12-10T12:56:00Z'
 const BAR = /  [▏▎▍▌▋▊▉█]+$/
 
-test('a line with a bar is narrower than the terminal, whatever the counts are', () => {
+test('O10: a line with a bar is narrower than the terminal, whatever the counts are', () => {
   const count = fc.oneof(fc.nat(10), fc.nat(), fc.maxSafeNat())
   const row = fc.record({ label: fc.constantFrom(MINUTE, `${MINUTE}+05:30`), count })
   fc.assert(

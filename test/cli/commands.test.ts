@@ -18,7 +18,7 @@ function assertFitsScreen(text: string): void {
   assert.match(text, /^Example:\n {2}.*\btallymark\b/m)
 }
 
-test('the help of every command fits a screen, and shows an example', async () => {
+test('O12: the help of every command fits a screen, and shows an example', async () => {
   using folder = temporaryFolder()
   assert.ok(COMMANDS.length >= 4)
   for (const { name, help } of COMMANDS) {
@@ -53,7 +53,7 @@ test('help is asked for in every way that people try', async () => {
   assert.equal(await printed('--version'), version)
 })
 
-test('wrong arguments end with exit code 2 and a sentence that says where help is', async () => {
+test('O12: wrong arguments end with exit code 2 and a sentence that says where help is', async () => {
   using folder = temporaryFolder()
   for (const [args, sentence] of [
     [['count'], 'there is no command "count"; see tallymark help'],

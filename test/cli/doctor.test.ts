@@ -63,7 +63,7 @@ test('SQLite: before the first start all is well, and none of it is made', async
   assert.deepEqual(readdirSync(place.folder), [])
 })
 
-test('SQLite: beside a service, after kill -9 and after a stop it says so, and changes nothing', async () => {
+test('O13: beside a service, after kill -9 and after a stop it says so, and changes nothing', async () => {
   await using place = await createPlace('SQLite')
   const examined = async () => {
     const content = contentOf(place.folder)
@@ -211,7 +211,7 @@ test('Postgres: a durable server is well, before and after the first start', asy
   assert.deepEqual(readdirSync(folder.path), [])
 })
 
-test('Postgres: fsync = off fails, full_page_writes = off is a warning', async () => {
+test('O13: fsync = off fails, full_page_writes = off is a warning', async () => {
   using folder = temporaryFolder()
   await using fast = await startPostgres({ isDurable: false })
   const { exitCode, verdicts, stdout } = await examine(folder.path, { DATABASE_URL: fast.url })
@@ -264,7 +264,7 @@ test('Postgres: older and newer schemas, and missing rights', async () => {
   }
 })
 
-test('Postgres: one that does not answer, or refuses, fails, and no line shows the password', async () => {
+test('O13: a Postgres that does not answer, or refuses, fails, and no line shows the password', async () => {
   using folder = temporaryFolder()
   const examineUrl = async (change: (url: URL) => void) => {
     const url = new URL(server.url)

@@ -45,7 +45,7 @@ inEachShape((start) => {
     return stdout
   }
 
-  test('--json and --csv are the bodies that the service answers with', async () => {
+  test('O10: --json and --csv are the bodies that the service answers with', async () => {
     const day = ['--from', '2024-12-10T00:00:00Z', '--to', '2024-12-11T00:00:00Z']
     const query = 'tsFrom=2024-12-10T00:00:00Z&tsTo=2024-12-11T00:00:00Z'
     for (const [args, asked] of [
@@ -64,7 +64,7 @@ inEachShape((start) => {
     }
   })
 
-  test('piped it is plain text', async () => {
+  test('O10: piped it is plain text', async () => {
     assert.match(
       await stats('42', '--from=2024-12-10T12:00:00Z', '--to=2024-12-10T18:00:00Z'),
       /^Banner 42: Banner 42\n2024-12-10T12:00:00Z to 2024-12-10T18:00:00Z by minute, UTC\n\n2024-12-10T12:56:00Z {2}1\n2024-12-10T12:57:00Z {2}2\n\ntotal 3\ncomplete until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n$/,
@@ -117,7 +117,7 @@ inEachShape((start) => {
     })
   })
 
-  test('beside the service it has every acknowledged click', async () => {
+  test('I8: beside the service it has every acknowledged click', async () => {
     const result = emptyResult()
     let left = 2_000
     const next = () => (left-- > 0 ? { path: '/counter/8' } : undefined)
@@ -194,7 +194,7 @@ for (const shape of SHAPES) {
     )
   })
 
-  test(`${shape}: right after kill -9 it has every acknowledged click`, async () => {
+  test(`I1: right after kill -9 it has every acknowledged click, on ${shape}`, async () => {
     await using place = await createPlace(shape)
     const result = emptyResult()
     {
@@ -256,7 +256,7 @@ test('what cannot be read is a sentence', async () => {
 // util-linux: makes a terminal, and copies what is written to it.
 const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
 
-test('in a terminal there are bars as wide as it allows', { skip: !hasScript }, async () => {
+test('O10: in a terminal there are bars as wide as it allows', { skip: !hasScript }, async () => {
   await using place = await createPlace('SQLite')
   await using service = await startService(place.settings)
   await fetch(`${service.origin}/counter/1`)
