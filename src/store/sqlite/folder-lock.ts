@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OperatorError } from '../../errors.ts'
 import { isContention } from './failure.ts'
@@ -14,7 +14,7 @@ const LOOK_MS_MAX = 500
  */
 export function lockFolder(folder: string): Disposable {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(resolve(folder))
   } catch (cause) {
     throw new OperatorError(`DATA_DIR ${folder} cannot be made: ${reasonOf(cause)}.`, { cause })
   }
@@ -32,6 +32,20 @@ export function lockFolder(folder: string): Disposable {
     throw new OperatorError(`DATA_DIR ${folder} cannot be written: ${reasonOf(cause)}.`, { cause })
   }
   return { [Symbol.dispose]: () => lock.close() }
+}
+
+/**
+ * With the folders above it. Not by `recursive`: where nobody can make a folder, as below /proc, Node
+ * tries for ever.
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (!existsSync(folder)) throw error // else another start was quicker
+  }
 }
 
 /** Whether a service is at work on the folder. Changes nothing. */
