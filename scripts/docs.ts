@@ -49,14 +49,14 @@ Every error is an \`application/problem+json\` document (RFC 9457):
   "title": "Invalid parameter",
   "status": 400,
   "code": "invalid_parameter",
-  "detail": "step must be minute, the only one of this version.",
-  "errors": [{ "field": "step", "message": "must be minute, the only one of this version" }]
+  "detail": "step must be one of minute, hour, day, week, month.",
+  "errors": [{ "field": "step", "message": "must be one of minute, hour, day, week, month" }]
 }
 \`\`\`
 
 \`code\` is from this table, and the table is closed: a program may switch over it. \`detail\` is for
-people and may change. \`errors\` is there when fields are to blame. A 5xx carries \`requestId\`, which
-finds it in the service's log, where the same failure is written once a second; a 503 carries
+people and may change. \`errors\` is there when fields are to blame. A 5xx carries \`requestId\`; that of a
+500 finds it in the service's log, where the same failure is written once a second. A 503 carries
 \`Retry-After\`.
 
 | status | code | meaning |
@@ -120,7 +120,7 @@ file together are a mistake, also if one of them stands in \`.env\`.
 
 ## Mistakes
 
-All mistakes are reported at once, and the process exits with code 2 before it opens or listens to
+All mistakes are reported at once, and the process exits with code 2 before it listens to
 anything. The value of a secret is never shown.
 
 \`\`\`

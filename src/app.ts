@@ -4,7 +4,7 @@ import { runAggregator, type AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './clock.ts'
-import { isUnavailable, reasonOf } from './errors.ts'
+import { isUnavailable, reasonOf, type AppError } from './errors.ts'
 import { listen } from './http/server.ts'
 import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
@@ -66,22 +66,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     const { done } = preparation
     building.use(background(fail, (signal) => after(done, signal, () => run(signal)), graceMs))
   }
-  inBackground((signal) => followBanners(registry, signal), UPKEEP_GRACE_MS)
+  inBackground((signal) => followBanners(registry, signal, storeObserver(logger)), UPKEEP_GRACE_MS)
   inBackground(
     (signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal),
     UPKEEP_GRACE_MS,
   )
-  const { tokens, waitingMax, ackTimeoutMs } = config
-  const log = building.use(
-    new DirectLog({
-      source,
-      clock,
-      waitingMax,
-      batchMax: BATCH_MAX,
-      ackTimeoutMs,
-      onLate: (clicks) => metrics.late.inc(clicks),
-    }),
-  )
+  const { tokens, ackTimeoutMs } = config
+  const log = building.use(directLog(config, source, store, metrics))
   metrics.waiting = () => log.state().waiting
   inBackground((signal) => runAggregator(log, store, signal, attemptObserver(metrics, logger)))
   const live = new LiveFeed({ counts: store, clock, streamsMax: config.liveMax })
@@ -115,11 +106,31 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   }
 }
 
-type Store = CountStore & BannerStore & ImportStore & AsyncDisposable & { readonly clock: Clock }
+function directLog(config: Config, source: string, store: Store, metrics: Metrics): DirectLog {
+  const { waitingMax, ackTimeoutMs } = config
+  return new DirectLog({
+    source,
+    clock: store.clock,
+    waitingMax,
+    batchMax: BATCH_MAX,
+    ackTimeoutMs,
+    storeTrouble: () => store.trouble,
+    onLate: (clicks) => metrics.late.inc(clicks),
+  })
+}
+
+type Store = CountStore &
+  BannerStore &
+  ImportStore &
+  AsyncDisposable & {
+    readonly clock: Clock
+    /** Why clicks could probably not be counted now, as far as is known without trying. */
+    readonly trouble: string | undefined
+  }
 
 /**
- * `prepare` throws `store_unavailable` while the store is away; before it nothing else succeeds. It
- * returns warnings for the operator.
+ * `prepare` throws `store_unavailable` while the store is away; before it nothing else is to be called.
+ * It returns warnings for the operator.
  */
 export async function openStore(
   config: Config['store'],
@@ -181,7 +192,8 @@ async function seedBanners(
   if ((await store.list({ limit: 1, after: 0, withArchived: true })).length > 0) return
   const { path, drafts } = readBannersFile(file)
   const added = await store.addAll(drafts, 'onlyFirst')
-  if (added > 0) logger.info(`First start: loaded ${added} banners from ${path}`)
+  if (added > 0)
+    logger.info(`First start: loaded ${added} ${added === 1 ? 'banner' : 'banners'} from ${path}`)
 }
 
 /**
@@ -225,6 +237,18 @@ async function startPreparation(
 function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {
   const onPurged = (keys: number): void => metrics.keysPurged.inc(keys)
   return { clock, retentionMs: config.keyRetentionMs, onPurged }
+}
+
+/** One line when the store stops answering, one when it answers again. */
+function storeObserver(logger: Logger): (error: AppError | undefined) => void {
+  let isAway = false
+  return (error) => {
+    if (error !== undefined && !isAway) {
+      logger.warn(`The store does not answer, trying again: ${reasonOf(error)}`)
+    }
+    if (error === undefined && isAway) logger.info('The store answers again')
+    isAway = error !== undefined
+  }
 }
 
 /** Measures every attempt; one line when the store goes away, one when it is back. */

@@ -45,7 +45,7 @@ const name = v.pipe(
 )
 
 const url = v.pipe(
-  v.nullable(v.pipe(v.string(URL_RULE), v.metadata({ pattern: '^[Hh][Tt][Tt][Pp][Ss]?:' }))),
+  v.nullable(v.pipe(v.string(URL_RULE), v.metadata({ pattern: '^[Hh][Tt][Tt][Pp][Ss]?://' }))),
   v.check((text) => text === null || isHttpUrl(text), URL_RULE),
   v.description('Where the banner leads: an http or https URL, or null.'),
   v.metadata({ maxLength: URL_CHARACTERS_MAX }),
@@ -96,8 +96,8 @@ export function parseBannerId(text: string): number | undefined {
   return id <= BANNER_ID_MAX ? id : undefined
 }
 
+/** Written as it is meant: a parser of URLs would trim blanks, and mend `http:a`. */
 function isHttpUrl(text: string): boolean {
-  if (text.length > URL_CHARACTERS_MAX || CONTROL_CHARACTER.test(text)) return false
-  const protocol = text.isWellFormed() ? URL.parse(text)?.protocol : undefined
-  return protocol === 'http:' || protocol === 'https:'
+  const isWritten = /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && text.isWellFormed()
+  return isWritten && Array.from(text).length <= URL_CHARACTERS_MAX && URL.canParse(text)
 }

@@ -33,7 +33,8 @@ function isTooOld(): boolean {
  * nothing the second time, where somebody has chosen flags, and on Windows, which cannot do it.
  */
 async function becomeSmall(): Promise<void> {
-  if (process.execArgv.length > 0 || process.platform === 'win32') return
+  const isChosen = process.execArgv.length > 0 || Boolean(process.env['NODE_OPTIONS'])
+  if (isChosen || process.platform === 'win32') return
   const { memoryFlags } = await import('./memory-flags.ts')
   const { execPath, argv } = process
   process.execve?.(execPath, [execPath, ...memoryFlags(), ...argv.slice(1)])

@@ -34,7 +34,7 @@ export const SETTINGS = {
   ),
   POSTGRES_HOST: optional(
     'If set, Postgres is the store: its host, or the folder of its socket. Instead of `DATABASE_URL`.',
-    text,
+    hostOrFolder,
   ),
   POSTGRES_PORT: setting('5432', 'The port of `POSTGRES_HOST`.', integer(1, 65_535)),
   POSTGRES_USER: setting('postgres', 'The user at `POSTGRES_HOST`.', text),
@@ -181,11 +181,17 @@ export function readConfig(): Config {
 
 function readEnvFile(path: string): Environment {
   try {
-    return parseEnv(readFileSync(path, 'utf8'))
+    return parseEnv(textOf(readFileSync(path)))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new OperatorError(`${path} cannot be read: ${reason}`, { exitCode: 2, cause })
   }
+}
+
+/** Without a byte order mark. Throws what an editor of another encoding has written. */
+function textOf(bytes: Buffer): string {
+  if (bytes.includes(0)) throw new Error('it is not UTF-8; save it as that')
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
 }
 
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
@@ -201,7 +207,9 @@ export function parseConfig(environment: Environment, envFile?: EnvFile): Config
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       const file = `; ${fileNameOf(name)} names ${JSON.stringify(path)}`
-      const value = isSecret ? '' : `; it is ${JSON.stringify(given[name])}`
+      // What has an @ may be a URL with a password that was put in the wrong place.
+      const value =
+        isSecret || /@/.test(given[name] ?? '') ? '' : `; it is ${JSON.stringify(given[name])}`
       problems.push(`${name} ${error.message}${path === undefined ? value : file}`)
     }
   }
@@ -321,6 +329,11 @@ function optional<T>(
 /** Its value is not looked at before the part that needs it exists. */
 function planned(fallback: string | undefined, about: string): Setting<string | undefined> {
   return { fallback, about, parse: text, needs: 'the Kafka log' }
+}
+
+function hostOrFolder(value: string): string {
+  if (/^(?:\/.*|[^\s/@?#]+)$/.test(value)) return value
+  throw new RangeError('must be a host, or the folder of a socket, from the root; not a URL')
 }
 
 function text(value: string): string {

@@ -15,7 +15,7 @@ export interface GivenFields {
 }
 
 // An integer as JSON writes it, and no longer than JSON keeps it exact.
-const DIGITS = /^(?:0|[1-9]\d{0,15})$/
+const DIGITS = /^(?:0|[1-9]\d{0,14})$/
 
 /** The fields of query and body together. Throws `invalid_parameter`, which names each wrong one. */
 export function parseFields<S extends FieldsSchema>(
@@ -35,10 +35,19 @@ export function checkFields<S extends FieldsSchema>(
   schema: S,
   given: Fields,
 ): { readonly fields: v.InferOutput<S> | undefined; readonly errors: readonly FieldError[] } {
+  const known = Object.keys(schema.entries)
+  const unknown = Object.keys(given).filter((field) => !known.includes(field))
   const { success, output, issues = [] } = v.safeParse(schema, given, { abortPipeEarly: true })
-  return success
-    ? { fields: output, errors: [] }
-    : { fields: undefined, errors: issues.map((issue) => fieldError(schema, issue)) }
+  if (success) return { fields: output, errors: [] }
+  const names = known.length === 0 ? 'no parameters' : known.join(', ')
+  return {
+    fields: undefined,
+    errors: [
+      // The schema names the first of them only.
+      ...issues.filter(({ expected }) => expected !== 'never').map(fieldError),
+      ...unknown.map((field) => ({ field, message: `is unknown here; known are ${names}` })),
+    ],
+  }
 }
 
 function repetition(field: string, query: Fields, body: Fields): FieldError[] {
@@ -60,12 +69,8 @@ function fromText({ entries }: FieldsSchema, query: Fields): Fields {
   return Object.fromEntries(fields)
 }
 
-function fieldError(schema: FieldsSchema, issue: v.BaseIssue<unknown>): FieldError {
+function fieldError(issue: v.BaseIssue<unknown>): FieldError {
   // The first step of the path is the field: fields hold no objects.
   const field = String(issue.path?.[0]?.key)
-  if (issue.type !== 'strict_object') return { field, message: issue.message }
-  if (issue.expected !== 'never') return { field, message: 'must be given' }
-  const known = Object.keys(schema.entries)
-  const names = known.length === 0 ? 'no parameters' : known.join(', ')
-  return { field, message: `is unknown here; known are ${names}` }
+  return { field, message: issue.type === 'strict_object' ? 'must be given' : issue.message }
 }

@@ -59,11 +59,22 @@ const EMPTY_OBJECT = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
 export function routes(parts: RouteParts): readonly Route[] {
   const table: readonly Route[] = [
     ...counting(parts),
-    ...statistics(parts),
-    ...banners(parts),
+    ...[...statistics(parts), ...banners(parts)].map((route) => afterLoading(parts, route)),
     ...operating(parts, () => openApiOf(table)),
   ]
   return table
+}
+
+/** A store that is away at the start has no tables yet, maybe, and no banners of the first start. */
+function afterLoading({ registry }: RouteParts, route: Route): Route {
+  if (route.access === 'open') return route // counting asks the registry by itself
+  return {
+    ...route,
+    handle(request, reply) {
+      registry.checkLoaded()
+      return route.handle(request, reply)
+    },
+  }
 }
 
 const COUNTER_METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
@@ -278,6 +289,7 @@ function countOrRead(parts: RouteParts) {
     bannerIdOf(request)
     checkRead(parts.tokens, request.raw)
     if (body instanceof AppError) throw body
+    parts.registry.checkLoaded()
     return read(request, reply, body)
   }
 }

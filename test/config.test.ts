@@ -96,6 +96,15 @@ test('one token for readers and administrators is refused, and not shown', () =>
   assert.doesNotMatch(message, /xxxx/)
 })
 
+test('a URL in the place of a host is refused, and its password is not shown', () => {
+  for (const value of ['postgresql://me:secret@db/clicks', 'me:secret@db', 'db/clicks']) {
+    const { message } = refusalOf({ POSTGRES_HOST: value })
+    assert.match(message, /- POSTGRES_HOST must be a host, or the folder of a socket/)
+    assert.doesNotMatch(message, /secret/)
+  }
+  assert.ok(parseConfig({ POSTGRES_HOST: '/var/run/postgresql' }))
+})
+
 test('half an answer or two answers to where Postgres is are refused', () => {
   assert.match(
     refusalOf({ POSTGRES_USER: 'me', POSTGRES_DB: 'mine' }).message,

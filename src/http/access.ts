@@ -75,11 +75,12 @@ function unauthorized(token: 'read' | 'admin', isGiven: boolean): AppError {
  * page of another site in a browser on it, also not under a name that leads here (DNS rebinding).
  */
 function isLocal(message: IncomingMessage): boolean {
-  const { socket, rawHeaders, url = '' } = message
+  const { socket, rawHeaders, httpVersion, url = '' } = message
   const { remoteAddress = '', remoteFamily = 'IPv4' } = socket
   const target = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1]
   const hosts = [headerOf(message, 'host') ?? '', ...(target === undefined ? [] : [target])]
   return (
+    httpVersion === '1.1' && // what some proxies speak that add no header
     LOOPBACK.check(remoteAddress, remoteFamily === 'IPv6' ? 'ipv6' : 'ipv4') &&
     hosts.every((host) => LOOPBACK_HOST.test(host)) &&
     !rawHeaders.some((name, index) => index % 2 === 0 && FORWARDING_HEADER.test(name)) &&

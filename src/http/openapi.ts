@@ -51,7 +51,10 @@ const PROBLEM = v.object({
     ),
   ),
   requestId: v.optional(
-    v.pipe(v.string(), v.description('Of a 5xx: finds it in the log of the service.')),
+    v.pipe(
+      v.string(),
+      v.description('Of a 5xx; that of a 500 finds it in the log of the service.'),
+    ),
   ),
 })
 

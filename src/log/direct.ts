@@ -30,6 +30,8 @@ export interface DirectLogOptions {
   readonly ackTimeoutMs: number
   /** The longest pause before a batch in doubt is yielded again; shorter in tests. */
   readonly retryPauseMaxMs?: number
+  /** Why the store could not take a batch now, as far as others know: seen before a click comes. */
+  readonly storeTrouble?: () => string | undefined
   /** Told how many clicks were counted after they had been answered `store_unavailable`. */
   readonly onLate?: (clicks: number) => void
 }
@@ -84,7 +86,7 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
   state(): SinkState {
     return {
       waiting: this.#waiting.length + this.#batch.length,
-      trouble: this.#trouble ?? this.#slowness(),
+      trouble: this.#trouble ?? this.#slowness() ?? this.#options.storeTrouble?.(),
     }
   }
 

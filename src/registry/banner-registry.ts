@@ -25,24 +25,33 @@ export class BannerRegistry {
 
   /** Learns what has changed since the last time; the first time, everything. Whoever changes a banner calls it, too. */
   async refresh(): Promise<void> {
-    const { version, ids } = await this.#store.changesSince(this.#version ?? 0)
+    const since = this.#version ?? 0
+    let changes = await this.#store.changesSince(since)
+    // The registry went back, as after a failover that lost transactions: its changes since then have
+    // versions that were taken for known.
+    const wentBack = changes.version < since
+    if (wentBack) changes = await this.#store.changesSince(0)
     // Two refreshes may be under way, and the later answer need not be the newer one.
-    if (version < (this.#version ?? 0)) return
+    else if (changes.version < (this.#version ?? 0)) return
     for (const status of BANNER_STATUSES) {
-      for (const id of ids[status]) this.#statuses.set(id, status)
+      for (const id of changes.ids[status]) this.#statuses.set(id, status)
     }
-    this.#version = version
+    this.#version = changes.version
   }
 
   get isLoaded(): boolean {
     return this.#version !== undefined
   }
 
+  /** Throws `store_unavailable`. */
+  checkLoaded(): void {
+    if (this.isLoaded) return
+    throw new AppError('store_unavailable', 'The banners are not loaded yet; see Retry-After.')
+  }
+
   /** The banner's status, undefined if it was proven not to exist. Throws `store_unavailable`. */
   statusOf(id: number): BannerStatus | undefined | Promise<BannerStatus | undefined> {
-    if (!this.isLoaded) {
-      throw new AppError('store_unavailable', 'The banners are not loaded yet; see Retry-After.')
-    }
+    this.checkLoaded()
     const status = this.#statuses.get(id)
     if (status !== undefined) return status
     const until = this.#unknownUntil.get(id)
@@ -62,7 +71,7 @@ export class BannerRegistry {
   async #ask(id: number): Promise<BannerStatus | undefined> {
     const banner = await this.#store.find(id)
     if (banner === undefined) this.#rememberUnknown(id)
-    // A refresh may have come in between, and it is never the older one.
+    // A refresh may have come in between; if it is the older one, the next is newer.
     else if (!this.#statuses.has(id)) this.#statuses.set(id, banner.status)
     return this.#statuses.get(id)
   }

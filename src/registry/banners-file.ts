@@ -17,7 +17,7 @@ export function readBannersFile(file: string | undefined): { path: string; draft
   const path = file ?? (existsSync('banners.json') ? 'banners.json' : PACKAGED)
   let entries: unknown
   try {
-    entries = JSON.parse(readFileSync(path, 'utf8'))
+    entries = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)))
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new OperatorError(`The banners file ${path} cannot be read: ${reason}`, {

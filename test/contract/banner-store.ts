@@ -88,7 +88,7 @@ export function testBannerStore(
     )
   })
 
-  test(`${name}: when the counter has passed the last id none is left, but for given ones`, async () => {
+  test(`${name}: B5: when the counter has passed the last id none is left, but for given ones`, async () => {
     await using store = await open('update registry set next_id = 2147483645')
     const idOf = async (id?: number): Promise<number> => (await store.add({ ...BLANK, id })).id
     assert.equal(await idOf(2_147_483_646), 2_147_483_646)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
+import { sendRaw } from '../support/raw.ts'
 import { inEachShape, startTestApp, type TestApp } from '../support/app.ts'
 
 const READ = 'read-token-of-the-tests'
@@ -216,6 +217,12 @@ inEachShape((start) => {
       const absolute = await send(app.origin, route, {}, `http://evil.example${route.path}`)
       assert.equal(absolute.status, 403, `${route.method} http://evil.example`)
     }
+  })
+
+  test('A3: HTTP/1.0, as of a proxy that adds no header, does not open the door', async () => {
+    await using app = await start()
+    const head = 'DELETE /banners/1 HTTP/1.0\r\nHost: localhost\r\n\r\n'
+    assert.equal((await sendRaw(app.origin, head)).status, 403)
   })
 
   test('A3: with ADMIN_TOKEN its bearer changes banners from anywhere', async () => {

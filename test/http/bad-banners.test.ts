@@ -53,6 +53,9 @@ const changes: Refused[] = [
         { name: 'x', url: 'ftp://a/' },
         { name: 'x', url: 'javascript:alert(1)' },
         { name: 'x', url: 'http://' },
+        { name: 'x', url: ' http://a/ ' },
+        { name: 'x', url: 'http:a' },
+        { name: 'x', url: 'http://a/ b' },
         { name: 'x', url: '//a/' },
         { name: 'x', url: `http://a/${'x'.repeat(2_048)}` },
         { name: 'x', url: 5 },
@@ -146,6 +149,18 @@ inEachShape((start) => {
     const before = await read()
     await checkRefused(app, [...banners, ...changes])
     assert.equal(await read(), before)
+  })
+
+  test('E5: every wrong field is named', async () => {
+    await using app = await start()
+    const answer = await fetch(`${app.origin}/banners`, {
+      method: 'POST',
+      headers: JSON_TYPE,
+      body: '{"id":"5","name":5,"colour":1,"__proto__":2}',
+    })
+    const { errors } = (await answer.json()) as { errors: { field: string }[] } // a problem
+    const fields = errors.map(({ field }) => field)
+    assert.deepEqual(fields, ['id', 'name', 'colour', '__proto__'])
   })
 
   test('A7: a change that does not say that it is JSON is refused', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { createConfig, lint } from '@redocly/openapi-core'
+import { Metrics } from '../../src/metrics.ts'
+import { routes, type RouteParts } from '../../src/routes.ts'
 import { inEachShape, type TestApp } from '../support/app.ts'
 
 const FILE = 'docs/openapi.json'
@@ -24,6 +26,16 @@ test('O4: the description passes a linter without a remark', async () => {
     problems.map(({ ruleId, message }) => `${ruleId}: ${message}`),
     [],
   )
+})
+
+test('O4: every call is described: what is not is a preflight, a redirect or a file of /docs', () => {
+  const table = routes({ metrics: new Metrics() } as RouteParts) // none of them runs
+  const others = table.filter(({ operation }) => operation === undefined)
+  assert.ok(table.length > 15)
+  for (const { methods, path } of others) {
+    const isExpected = methods[0] === 'OPTIONS' || path === '/' || path.startsWith('/docs/')
+    assert.ok(isExpected, `${methods.join(' ')} ${path}`)
+  }
 })
 
 inEachShape((start) => {

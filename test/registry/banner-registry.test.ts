@@ -93,3 +93,26 @@ test('of two refreshes under way the newer answer stays, whichever comes last', 
   await refreshes
   assert.equal(registry.statusOf(7), 'paused')
 })
+
+test('a registry that went back, as after a failover, is read anew', async () => {
+  const answers: BannerChanges[] = [
+    { version: 5, ids: { ...NONE, active: [7] } },
+    { version: 3, ids: NONE },
+    { version: 3, ids: { ...NONE, archived: [7] } },
+    { version: 4, ids: { ...NONE, paused: [7] } },
+  ]
+  const asked: number[] = []
+  const registry = new BannerRegistry({
+    async changesSince(since) {
+      asked.push(since)
+      return answers.shift() ?? assert.fail('it asks too often')
+    },
+    find: async () => undefined,
+  })
+  await registry.refresh()
+  await registry.refresh()
+  assert.equal(registry.statusOf(7), 'archived')
+  await registry.refresh()
+  assert.equal(registry.statusOf(7), 'paused')
+  assert.deepEqual(asked, [0, 5, 0, 3])
+})

@@ -19,7 +19,7 @@ async function loadsFirstFileOnly(folder: string, store: Record<string, string>)
   }
   {
     await using first = await start('one')
-    assert.match(first.log(), /First start: loaded 1 banners from .*one\.json/)
+    assert.match(first.log(), /First start: loaded 1 banner from .*one\.json/)
     assert.deepEqual(await namesOf(first.origin), ['one'])
     await fetch(`${first.origin}/banners/7`, { method: 'DELETE' })
   }

@@ -7,7 +7,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { AppError } from '../../src/errors.ts'
 import { runSql } from '../support/database.ts'
-import { batchOf, clickOf, emptyDatabase, openAt, sumOf } from '../support/postgres-store.ts'
+import {
+  batchOf,
+  clickOf,
+  emptyDatabase,
+  openAt,
+  sumOf,
+  untilMerged,
+} from '../support/postgres-store.ts'
 
 test('processes that start at once migrate and seed once', async () => {
   const { url } = await emptyDatabase()
@@ -49,6 +56,38 @@ test('what an operator has to mend is said in a sentence: database, user, rights
   } finally {
     await runSql(url, `drop role stranger_${process.pid}`)
   }
+})
+
+test('a database that cannot hold every name is refused', async () => {
+  const { url } = await emptyDatabase()
+  const name = `latin_${process.pid}`
+  await runSql(
+    url,
+    `create database ${name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`,
+  )
+  const latin = new URL(url)
+  latin.pathname = name
+  try {
+    await assert.rejects(openAt(latin.href), { name: 'OperatorError', message: /LATIN1.*UTF8\.$/ })
+  } finally {
+    await runSql(url, `drop database ${name} with (force)`)
+  }
+})
+
+test('changes of banners that wait for somebody do not keep counts from being merged', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  await store.open('writer:a', 0n)
+  const holder = new Client(url)
+  await holder.connect()
+  await holder.query('begin; select * from registry for update')
+  const banner = { name: 'x', url: null, status: 'active' } as const
+  const changes = Array.from({ length: 5 }, () => store.add(banner))
+  await store.commit(batchOf('writer:a', 0n, [clickOf(1)]))
+  await untilMerged(url)
+  await holder.query('commit')
+  await holder.end()
+  assert.equal((await Promise.all(changes)).length, 5)
 })
 
 test('a server that cannot be reached is store_unavailable', async () => {

@@ -1,13 +1,22 @@
 // The real process at its limits: store hung, queue full, disk full, stopped under load.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { post } from '../support/load.ts'
-import { startService, temporaryFolder, totalOf, type Service } from '../support/service.ts'
+import {
+  freePort,
+  servingChild,
+  startService,
+  temporaryFolder,
+  totalOf,
+  type Service,
+} from '../support/service.ts'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 
 async function readiness(service: Service): Promise<number> {
   return (await fetch(`${service.origin}/readyz`)).status
@@ -100,4 +109,29 @@ test('a full disk: 503, nothing acknowledged is lost, and counting resumes', asy
     `doubled ${counted - acknowledged - unavailable}`,
   )
   assert.equal(await service.stop(), 0)
+})
+
+test('a disk that fails while banners are changed ends the process with a sentence', async () => {
+  using folder = temporaryFolder()
+  const port = await freePort()
+  // No file may grow beyond 600 KiB: writing to it is an I/O error.
+  const command = `ulimit -f 600; exec ${process.execPath} ${MAIN}`
+  const child = spawn('bash', ['-c', command], {
+    cwd: folder.path,
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  await using service = await servingChild(child, port)
+  const body = JSON.stringify({ url: `https://shop.example/${'x'.repeat(1_900)}` })
+  const headers = { 'content-type': 'application/json' }
+  const change = (id: number) =>
+    fetch(`${service.origin}/banners/${id}`, { method: 'PATCH', headers, body })
+  const deadline = performance.now() + 60_000
+  for (let id = 1; child.exitCode === null; id = (id % 100) + 1) {
+    assert.ok(performance.now() < deadline, 'it goes on')
+    await change(id).catch(() => undefined) // it ends
+  }
+  assert.equal(child.exitCode, 1)
+  assert.match(service.output(), /FATAL The database failed: .*disk I\/O error/)
 })

@@ -49,6 +49,16 @@ test('I11: started while Postgres is away, it says so, and counts as soon as it 
   assert.deepEqual(await problemOf(`${origin}/readyz`), [503, 'not_ready', '1'])
   assert.equal(await statusOf(`${origin}/healthz`), 200)
   await postgres.start()
+  // Until the tables and the banners of the first start are there nothing is read or changed.
+  for (let status = 503; status === 503;) {
+    const body = JSON.stringify({ name: 'Too early' })
+    const headers = { 'content-type': 'application/json' }
+    const posted = await fetch(`${origin}/banners`, { method: 'POST', headers, body })
+    status = posted.status
+    if (status === 201) {
+      assert.deepEqual(((await posted.json()) as { id: number }).id, 101) // after the demo banners
+    } else assert.equal(status, 503, await posted.text())
+  }
   await untilStatus(`${origin}/readyz`, 200)
   assert.equal(await statusOf(`${origin}/counter/7`, 'POST'), 200)
   assert.equal(await totalOf(origin), 1)
@@ -106,6 +116,26 @@ test('I4: a Postgres that hangs costs 503s and bounded memory, and counting resu
   const counted = await totalOf(origin)
   assert.ok(counted >= 2 && counted <= 2 + refusedWith('store_unavailable'), `counted ${counted}`)
   assert.equal(await service.stop(), 0, service.output())
+})
+
+test('O2: a Postgres that hangs or dies is seen by /readyz before a click comes', async () => {
+  await using own = await createDatabase(postgres.url)
+  await using service = await startService({ DATABASE_URL: own.url })
+  const { origin } = service
+  await untilStatus(`${origin}/readyz`, 200)
+  postgres.freeze()
+  await untilStatus(`${origin}/readyz`, 503)
+  assert.equal(await statusOf(`${origin}/counter/1`, 'HEAD'), 503)
+  postgres.thaw()
+  await untilStatus(`${origin}/readyz`, 200)
+  await postgres.kill()
+  await untilStatus(`${origin}/readyz`, 503)
+  await postgres.start()
+  await untilStatus(`${origin}/readyz`, 200)
+  assert.equal(await statusOf(`${origin}/counter/1`, 'HEAD'), 200)
+  assert.equal(await service.stop(), 0)
+  assert.match(service.output(), /WARN {2}The store does not answer, trying again: /)
+  assert.match(service.output(), /INFO {2}The store answers again/)
 })
 
 test('a Postgres that hangs does not keep a service from stopping that has nothing to store', async () => {

@@ -172,6 +172,24 @@ test('O8: a .env that cannot be read is a sentence and exit code 2, not ignored'
   assert.match(output, /^tallymark: \S+\.env cannot be read: EISDIR/)
 })
 
+test('O8: a .env of another encoding is refused, and a byte order mark is none of a name', async () => {
+  using folder = temporaryFolder()
+  const file = join(folder.path, '.env')
+  for (const bytes of [
+    Buffer.from('\ufeffPORT=1\n', 'utf16le'),
+    Buffer.from('PORT=1\n', 'utf16le'),
+    Buffer.from('HOST=\xfc', 'latin1'),
+  ]) {
+    writeFileSync(file, bytes)
+    const { exitCode, output } = await runProgram(folder.path, [])
+    assert.equal(exitCode, 2)
+    assert.match(output, /^tallymark: \S+\.env cannot be read: .*(?:UTF-8|utf-8)/)
+  }
+  writeFileSync(file, '\ufeffPORT=http\n')
+  const { output } = await runProgram(folder.path, [])
+  assert.match(output, /- PORT must be an integer from 0 to 65535; it is "http"\n$/)
+})
+
 test('the URL of Postgres may stand in a file, and no line shows it', async () => {
   await using database = await createDatabase()
   using folder = temporaryFolder()

@@ -29,6 +29,8 @@ export interface Statement {
 export type Row = Readonly<Record<string, unknown>>
 
 const CONNECT_TIMEOUT_MS = 5_000
+/** A server that has not answered for so long is not there. */
+const SLOW_MS = 2_000
 const CLOSING_MS = 1_000
 /** The server is the first to give up: it knows why. */
 const CLIENT_MARGIN_MS = 1_000
@@ -41,6 +43,9 @@ const CLIENT_MARGIN_MS = 1_000
 export class Connections implements AsyncDisposable {
   readonly #pool: Pool
   readonly #waitingMax: number
+  #pending = 0
+  #answeredAt = 0
+  #isAway = false
 
   constructor({
     connection,
@@ -67,6 +72,13 @@ export class Connections implements AsyncDisposable {
     // transaction makes its query fail. Unheard, either would end the process.
     this.#pool.on('error', () => {})
     this.#pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  /** Why the next query would probably not succeed, by what became of the last ones. */
+  get trouble(): string | undefined {
+    if (this.#isAway) return 'the store is away'
+    const isSlow = this.#pending > 0 && performance.now() - this.#answeredAt > SLOW_MS
+    return isSlow ? 'the store does not answer' : undefined
   }
 
   async query(statement: Statement): Promise<readonly Row[]> {
@@ -104,13 +116,21 @@ export class Connections implements AsyncDisposable {
         'Too many requests wait for the store; see Retry-After.',
       )
     }
+    if (this.#pending === 0) this.#answeredAt = performance.now() // nothing was asked before
+    this.#pending += 1
     try {
-      return await work()
+      const result = await work()
+      this.#isAway = false
+      return result
     } catch (error) {
-      if (!isPassing(error)) throw error
+      this.#isAway = isPassing(error)
+      if (!this.#isAway) throw error
       throw new AppError('store_unavailable', 'The store is away; see Retry-After.', {
         cause: error,
       })
+    } finally {
+      this.#answeredAt = performance.now()
+      this.#pending -= 1
     }
   }
 

@@ -44,11 +44,12 @@ const QUERY_TIMEOUT_MS = 10_000
 const MIGRATION_TIMEOUT_MS = 30 * 60_000
 const READ_CONNECTIONS_MAX = 5
 const READS_WAITING_MAX = 200
+const CHANGES_WAITING_MAX = 100
 const UPKEEP_CONNECTIONS_MAX = 2
-/** Changes of banners, for the most part. */
-const UPKEEP_WAITING_MAX = 100
 /** Of one process, at most. */
-export const CONNECTIONS_MAX = 1 + READ_CONNECTIONS_MAX + UPKEEP_CONNECTIONS_MAX
+export const CONNECTIONS_MAX = 1 + READ_CONNECTIONS_MAX + 1 + UPKEEP_CONNECTIONS_MAX
+/** The second one takes bytes as they come, and they are UTF-8. */
+const ENCODINGS = ['UTF8', 'SQL_ASCII']
 const KEEP_ALIVE_INTERVAL_MS = 10_000
 /** A writer that no process has kept alive for so long is gone. */
 const WRITER_RETENTION_MS = 7 * 86_400_000
@@ -63,14 +64,15 @@ export interface PostgresOptions {
 
 /**
  * The store of any number of processes: one Postgres database, whose clock they share. Commits go
- * through one connection, reads through a few, the rest through others, so that none waits for
- * another kind.
+ * through one connection, reads through a few, changes of banners through one, the rest through others,
+ * so that none waits for another kind.
  */
 export class PostgresDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
   readonly #options: PostgresOptions
   readonly #clock = new PostgresClock()
   readonly #commits: Connections
   readonly #reads: Connections
+  readonly #changes: Connections
   readonly #upkeep: Connections
   readonly #merger: Merger
   readonly #sources = new Set<string>()
@@ -94,11 +96,19 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       waitingMax: READS_WAITING_MAX,
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
+    // They wait for the registry's lock, which whoever changes banners by hand may hold for long.
+    this.#changes = new Connections({
+      connection,
+      purpose: 'changes',
+      connectionsMax: 1,
+      waitingMax: CHANGES_WAITING_MAX,
+      queryTimeoutMs: QUERY_TIMEOUT_MS,
+    })
     this.#upkeep = new Connections({
       connection,
       purpose: 'upkeep',
       connectionsMax: UPKEEP_CONNECTIONS_MAX,
-      waitingMax: UPKEEP_WAITING_MAX,
+      waitingMax: 10,
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
     this.#merger = new Merger(this.#upkeep)
@@ -109,8 +119,13 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     return this.#clock
   }
 
+  /** Why clicks could probably not be counted now; asked for by the loop that follows the banners. */
+  get trouble(): string | undefined {
+    return this.#upkeep.trouble
+  }
+
   /**
-   * Migrates the schema and sets the clock; before it nothing else succeeds. Returns warnings for
+   * Migrates the schema and sets the clock; before it nothing else is to be called. Returns warnings for
    * the operator. Throws `store_unavailable` if the database can't be reached, and an OperatorError
    * if it will not do.
    */
@@ -174,6 +189,11 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     if (server?.['is_standby'] === true) {
       throw new OperatorError(
         `${label} is a standby, which cannot be written to. Name the primary.`,
+      )
+    }
+    if (!ENCODINGS.includes(String(server?.['encoding']))) {
+      throw new OperatorError(
+        `${label} is a database in ${String(server?.['encoding'])}, which cannot hold every name. Make one in UTF8.`,
       )
     }
     if (server?.['fsync'] === 'on') return []
@@ -261,7 +281,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   async changesSince(version: number): Promise<BannerChanges> {
-    const [row] = await this.#reads.query(readBannerChanges(version))
+    const [row] = await this.#upkeep.query(readBannerChanges(version))
     return changesOf(row)
   }
 
@@ -275,18 +295,18 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   async add(banner: NewBanner): Promise<Banner> {
-    const [row] = await this.#upkeep.query(addBanner(banner, this.#clock.now()))
+    const [row] = await this.#changes.query(addBanner(banner, this.#clock.now()))
     if (row === undefined) throw notAdded(banner)
     return bannerOf(row)
   }
 
   async addAll(drafts: readonly BannerDraft[], when: 'onlyFirst' | 'always'): Promise<number> {
-    const [row] = await this.#upkeep.query(addBanners(drafts, when, this.#clock.now()))
+    const [row] = await this.#changes.query(addBanners(drafts, when, this.#clock.now()))
     return Number(row?.['added'])
   }
 
   async change(id: number, change: BannerChange): Promise<Banner | undefined> {
-    const [row] = await this.#upkeep.query(changeBanner(id, change))
+    const [row] = await this.#changes.query(changeBanner(id, change))
     return row && bannerOf(row)
   }
 
@@ -318,6 +338,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     await using closing = new AsyncDisposableStack()
     closing.use(this.#commits)
     closing.use(this.#reads)
+    closing.use(this.#changes)
     closing.use(this.#upkeep)
     closing.use(this.#merger)
   }

@@ -84,6 +84,7 @@ export function inspectServer(): Statement {
       select current_setting('server_version_num')::int as version,
         current_setting('server_version') as version_name,
         pg_is_in_recovery() as is_standby,
+        current_setting('server_encoding') as encoding,
         current_setting('fsync') as fsync`,
   }
 }

@@ -10,6 +10,7 @@ import {
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import { databaseFile, openForWriting } from './connection.ts'
+import { asSentence } from './failure.ts'
 import { lockFolder } from './folder-lock.ts'
 import { migrate } from './migrate.ts'
 import { packDeltas, packKeyed } from './packed.ts'
@@ -32,6 +33,8 @@ export interface SqliteOptions {
  */
 export class SqliteDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
   readonly clock: Clock
+  /** A folder is not away; what keeps clicks from being counted shows when one comes. */
+  readonly trouble = undefined
   readonly #lock: Disposable
   readonly #writer: Thread<WriterCalls>
   readonly #reader: Thread<ReaderCalls>
@@ -40,7 +43,7 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     using building = new DisposableStack()
     this.#lock = building.use(lockFolder(options.folder))
     const file = databaseFile(options.folder)
-    const { lastInstant } = prepare(file)
+    const { lastInstant } = asSentence(options.folder, () => prepare(file))
     this.clock = steadyClock(lastInstant, options.wall)
     const writerData: WriterData = { file, pagesMax: options.pagesMax }
     const readerData: ReaderData = { file }
@@ -86,7 +89,10 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     return this.#writer.call('importCounts', { counts, instant: this.clock.now() })
   }
 
-  changesSince(version: number): Promise<BannerChanges> {
+  /** Who follows the banners learns here, too, that writing has failed for good. */
+  async changesSince(version: number): Promise<BannerChanges> {
+    const { failure } = this.#writer
+    if (failure !== undefined) throw failure
     return this.#reader.call('bannerChanges', version)
   }
 

@@ -4,6 +4,8 @@ import { OperatorError } from '../../errors.ts'
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
 const SQLITE_FULL = 13
+/** SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB */
+const OF_THE_DISK = [8, 10, 11, 14, 26]
 
 /** The primary result code of an error that node:sqlite threw, or undefined. */
 function sqliteCode(error: unknown): number | undefined {
@@ -27,8 +29,13 @@ export function isPassing(error: unknown): boolean {
   return isContention(error) || sqliteCode(error) === SQLITE_FULL
 }
 
-/** Whatever SQLite says to a command is a sentence for whoever gave it. */
-export function forCommand<T>(folder: string, work: () => T): T {
+/** The disk or the file on it fails, which an operator can mend: no mistake of ours. */
+export function isOfTheDisk(error: unknown): boolean {
+  return OF_THE_DISK.includes(sqliteCode(error) ?? 0)
+}
+
+/** Whatever SQLite says to a start or a command is a sentence for the operator. */
+export function asSentence<T>(folder: string, work: () => T): T {
   try {
     return work()
   } catch (error) {

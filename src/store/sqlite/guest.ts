@@ -9,7 +9,7 @@ import type { CountStore, Slice } from '../count-store.ts'
 import { checkSchema } from '../schema.ts'
 import { addBanner, addBanners, findBanner, listBanners } from './banners.ts'
 import { databaseFile, openForReading, openForWriting } from './connection.ts'
-import { forCommand } from './failure.ts'
+import { asSentence } from './failure.ts'
 import { migrateFolder, schemaVersion } from './migrate.ts'
 import { readSeries, storedInstant } from './reads.ts'
 
@@ -35,7 +35,7 @@ export class SqliteGuest
   constructor({ folder, writes }: { readonly folder: string; readonly writes: boolean }) {
     this.#folder = folder
     using building = new DisposableStack()
-    this.#database = forCommand(folder, () => building.use(open(folder, writes)))
+    this.#database = asSentence(folder, () => building.use(open(folder, writes)))
     // The owner's clock is behind neither, so what is acknowledged before this one's instants was
     // committed before they were read.
     this.clock = steadyClock(this.#do(storedInstant))
@@ -43,7 +43,7 @@ export class SqliteGuest
   }
 
   #do<T>(work: (database: DatabaseSync) => T): T {
-    return forCommand(this.#folder, () => work(this.#database))
+    return asSentence(this.#folder, () => work(this.#database))
   }
 
   async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {

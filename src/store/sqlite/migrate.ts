@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { missingFiles, type Migration } from '../schema.ts'
 import { databaseFile, openForWriting, transaction } from './connection.ts'
-import { forCommand } from './failure.ts'
+import { asSentence } from './failure.ts'
 import { lockFolder } from './folder-lock.ts'
 
 /** Makes the database if there is none; refused while a service is at work on the folder. */
 export function migrateFolder(folder: string): Migration {
   using closing = new DisposableStack()
   closing.use(lockFolder(folder))
-  return forCommand(folder, () => migrate(closing.use(openForWriting(databaseFile(folder)))))
+  return asSentence(folder, () => migrate(closing.use(openForWriting(databaseFile(folder)))))
 }
 
 /**

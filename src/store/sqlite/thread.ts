@@ -1,6 +1,6 @@
 import { parentPort, Worker } from 'node:worker_threads'
-import { AppError } from '../../errors.ts'
-import { isPassing } from './failure.ts'
+import { AppError, OperatorError } from '../../errors.ts'
+import { isOfTheDisk, isPassing } from './failure.ts'
 
 /** Node would give each thread some tens of megabytes for short-lived objects. */
 const YOUNG_GENERATION_MB = 4
@@ -18,8 +18,9 @@ type Reply = { readonly id: number; readonly value: unknown } | ({ readonly id: 
 
 interface Failure {
   readonly failure: string
-  /** The call may succeed later. Otherwise the thread's work cannot be trusted. */
+  /** The call may succeed later. */
   readonly isPassing: boolean
+  readonly isOfTheDisk: boolean
 }
 
 interface Pending {
@@ -41,7 +42,12 @@ function answer(calls: Calls, id: number, name: string, argument: unknown): Repl
     // The caller's side is typed by the same `Calls`, so the argument is the function's.
     return { id, value: calls[name]?.(argument as never) }
   } catch (error) {
-    return { id, failure: String(error), isPassing: isPassing(error) }
+    return {
+      id,
+      failure: String(error),
+      isPassing: isPassing(error),
+      isOfTheDisk: isOfTheDisk(error),
+    }
   }
 }
 
@@ -54,6 +60,7 @@ export class Thread<T extends Calls> implements AsyncDisposable {
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
   #death: Error | undefined
+  #failure: Error | undefined
 
   /** `script` is a module beside this one, by its name without extension. */
   constructor(script: string, workerData: unknown) {
@@ -66,6 +73,11 @@ export class Thread<T extends Calls> implements AsyncDisposable {
     this.#worker.on('message', (reply: Reply) => this.#settle(reply))
     this.#worker.on('error', (error) => this.#die(error))
     this.#worker.on('exit', () => this.#die(new Error(`the ${script} thread ended`)))
+  }
+
+  /** What a call failed with that does not pass: the thread's work cannot be trusted any more. */
+  get failure(): Error | undefined {
+    return this.#failure ?? this.#death
   }
 
   call<N extends keyof T & string>(
@@ -85,8 +97,13 @@ export class Thread<T extends Calls> implements AsyncDisposable {
     const pending = this.#pending.get(reply.id)
     this.#pending.delete(reply.id)
     // The thread's side is typed by the same `Calls`, so the value is the function's.
-    if ('value' in reply) pending?.resolve(reply.value as never)
-    else pending?.reject(failureOf(reply))
+    if ('value' in reply) {
+      pending?.resolve(reply.value as never)
+      return
+    }
+    const failure = failureOf(reply)
+    if (!reply.isPassing) this.#failure ??= failure
+    pending?.reject(failure)
   }
 
   #die(error: Error): void {
@@ -101,9 +118,15 @@ export class Thread<T extends Calls> implements AsyncDisposable {
 }
 
 /** What SQLite said is the cause, for the log alone: callers are not shown internals. */
-function failureOf({ failure, isPassing: mayPass }: Failure): Error {
+function failureOf({ failure, ...is }: Failure): Error {
   const cause = new Error(failure)
-  return mayPass
-    ? new AppError('store_unavailable', 'The store is away; see Retry-After.', { cause })
+  if (is.isPassing) {
+    return new AppError('store_unavailable', 'The store is away; see Retry-After.', { cause })
+  }
+  return is.isOfTheDisk
+    ? new OperatorError(
+        `The database failed: ${failure}. What was acknowledged is in it; start again when the disk is well.`,
+        { cause },
+      )
     : new Error(`the store failed: ${failure}`, { cause })
 }
