@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BannerDraft } from '../../src/banner.ts'
+import { isUnavailable } from '../../src/errors.ts'
 import type { BannerStore } from '../../src/registry/banner-store.ts'
 
 type OpenedStore = BannerStore & AsyncDisposable
@@ -42,5 +43,23 @@ export function testBannerStore(name: string, open: () => Promise<OpenedStore>):
     assert.equal(await store.seed(DRAFTS.slice(0, 1)), 1)
     assert.equal(await store.seed(DRAFTS), 0)
     assert.equal((await store.changesSince(0)).banners.length, 1)
+  })
+
+  test(`${name}: reads that are too many at once are store_unavailable, the others are answered`, async () => {
+    await using store = await open()
+    await store.seed(DRAFTS)
+    const reads = await Promise.allSettled(Array.from({ length: 1_000 }, () => store.find(7)))
+    let answered = 0
+    for (const read of reads) {
+      if (read.status === 'fulfilled') {
+        assert.equal(read.value?.id, 7)
+        answered += 1
+      } else {
+        assert.ok(isUnavailable(read.reason))
+        assert.match(read.reason.message, /Too many requests wait/)
+      }
+    }
+    assert.ok(answered >= 200 && answered <= 250, `${answered} were answered`)
+    assert.equal((await store.find(7))?.id, 7)
   })
 }

@@ -68,6 +68,11 @@ export class Thread<T extends Calls> implements AsyncDisposable {
     this.#worker.on('exit', () => this.#die(new Error(`the ${script} thread ended`)))
   }
 
+  /** Calls that are not answered yet. */
+  get waiting(): number {
+    return this.#pending.size
+  }
+
   call<N extends keyof T & string>(
     name: N,
     argument: Parameters<T[N]>[0],
