@@ -5,7 +5,9 @@ import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './clock.ts'
 import { isUnavailable, reasonOf } from './errors.ts'
+import type { Limits } from './http/limits.ts'
 import { listen } from './http/server.ts'
+import { openFilesMax } from './lib/open-files.ts'
 import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
 import type { Logger } from './logger.ts'
@@ -25,6 +27,8 @@ const BATCH_MAX = 5_000
 const START_RETRY_MS = 2_000
 /** A store that hangs must not keep the service from stopping: upkeep goes on at the next start. */
 const UPKEEP_GRACE_MS = 500
+/** Open files that are no connections to the service: it starts with 40. */
+const FILES_RESERVED = 200
 
 export interface App extends AsyncDisposable {
   /** `http://host:port` */
@@ -38,8 +42,13 @@ export interface App extends AsyncDisposable {
 /**
  * Starts the service, from the store up; disposal runs in reverse: the server answers what is under
  * way, the aggregator counts what waits, the store closes last. A failed start closes what it opened.
+ * `limits` are for tests.
  */
-export async function startApp(config: Config, logger: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  logger: Logger,
+  limits?: Partial<Limits>,
+): Promise<App> {
   await using building = new AsyncDisposableStack()
   const metrics = new Metrics()
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
@@ -67,24 +76,16 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     (signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal),
     UPKEEP_GRACE_MS,
   )
-  const { tokens, waitingMax, ackTimeoutMs } = config
-  const log = building.use(
-    new DirectLog({
-      source,
-      clock,
-      waitingMax,
-      batchMax: BATCH_MAX,
-      ackTimeoutMs,
-      onLate: (clicks) => metrics.late.inc(clicks),
-    }),
-  )
-  metrics.waiting = () => log.state().waiting
+  const { tokens, ackTimeoutMs } = config
+  const log = building.use(openLog(config, source, clock, metrics))
   inBackground((signal) => runAggregator(log, store, signal, attemptObserver(metrics, logger)))
   const live = new LiveFeed({ counts: store, clock, streamsMax: config.liveMax })
   metrics.streams = () => live.streams
   const server = building.use(
     await listen({
       ...config.http,
+      ...connectionOptions(config, logger, metrics),
+      limits,
       tokens,
       logger,
       drainTimeoutMs: config.shutdownTimeoutMs / 2,
@@ -101,6 +102,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       }),
     }),
   )
+  metrics.connections = () => server.connections
   building.use(live) // first of all: the server would wait for streams to end
   const built = building.move()
   return {
@@ -177,6 +179,36 @@ async function startPreparation(
     UPKEEP_GRACE_MS,
   )
   return { done, [Symbol.asyncDispose]: () => trying[Symbol.asyncDispose]() }
+}
+
+function openLog(config: Config, source: string, clock: Clock, metrics: Metrics): DirectLog {
+  const { waitingMax, ackTimeoutMs } = config
+  const onLate = (clicks: number): void => metrics.late.inc(clicks)
+  const log = new DirectLog({
+    source,
+    clock,
+    waitingMax,
+    batchMax: BATCH_MAX,
+    ackTimeoutMs,
+    onLate,
+  })
+  metrics.waiting = () => log.state().waiting
+  return log
+}
+
+/**
+ * Not more connections than the system allows files: it would drop the newest without a word, and
+ * idle ones would keep their places.
+ */
+function connectionOptions({ http }: Config, logger: Logger, metrics: Metrics) {
+  const filesMax = openFilesMax()
+  const possible = filesMax - Math.min(FILES_RESERVED, Math.ceil(filesMax / 2))
+  const connectionsMax = Math.min(http.connectionsMax, possible)
+  if (filesMax < http.connectionsMax) {
+    const reason = `the system allows ${filesMax} open files (ulimit -n)`
+    logger.info(`At most ${connectionsMax} connections: ${reason}`)
+  }
+  return { connectionsMax, onDropped: () => metrics.connectionsDropped.inc() }
 }
 
 function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {

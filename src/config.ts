@@ -70,6 +70,11 @@ export const SETTINGS = {
     'How long an idempotency key is remembered after it was counted.',
     integer(1, 87_600),
   ),
+  CONNECTIONS_MAX: setting(
+    '20000',
+    'How many connections may be open; the next one takes the place of an idle or slow one, or is dropped. Where the system allows fewer open files (`ulimit -n`), 200 less than those.',
+    integer(1, 1_000_000),
+  ),
   LIVE_MAX: setting(
     '100',
     'How many readers may follow `/live` at once; the next one is answered 503 `too_many_streams`.',
@@ -113,7 +118,7 @@ type PostgresConnection =
     }
 
 export interface Config {
-  readonly http: { readonly host: string; readonly port: number }
+  readonly http: { readonly host: string; readonly port: number; readonly connectionsMax: number }
   readonly store:
     | { readonly kind: 'sqlite'; readonly folder: string }
     | {
@@ -171,7 +176,7 @@ export function parseConfig(environment: Environment, envFile?: string): Config 
 
 function configOf(values: Values, envFile: string | undefined): Config {
   return {
-    http: { host: values.HOST, port: values.PORT },
+    http: { host: values.HOST, port: values.PORT, connectionsMax: values.CONNECTIONS_MAX },
     store: storeOf(values),
     bannersFile: values.BANNERS_FILE,
     original: values.ORIGINAL_DATABASE_URL,

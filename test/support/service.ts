@@ -72,10 +72,17 @@ function keepOutput(child: ChildProcess): () => string {
   return () => printed
 }
 
-/** Starts the service the way README says: `npm start`, in a process group of its own. */
-export async function startService(settings: Record<string, string>): Promise<Service> {
+/**
+ * Starts the service the way README says: `npm start`, in a process group of its own. `openFilesMax`
+ * is what the system allows it.
+ */
+export async function startService(
+  settings: Record<string, string>,
+  openFilesMax?: number,
+): Promise<Service> {
   const port = Number(settings['PORT'] ?? (await freePort()))
-  const child = spawn('npm', ['start', '--silent'], {
+  const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax}; `
+  const child = spawn('sh', ['-c', `${limit}exec npm start --silent`], {
     cwd: ROOT,
     env: serviceEnvironment({ ...settings, PORT: String(port) }),
     stdio: ['ignore', 'pipe', 'pipe'],
