@@ -5,7 +5,9 @@ import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './clock.ts'
 import { isUnavailable, reasonOf, type AppError } from './errors.ts'
+import type { Limits } from './http/limits.ts'
 import { listen } from './http/server.ts'
+import { openFilesMax } from './lib/open-files.ts'
 import { after, background, sleep } from './lib/background.ts'
 import { DirectLog } from './log/direct.ts'
 import type { Logger } from './logger.ts'
@@ -29,6 +31,8 @@ const BATCH_MAX = 5_000
 const START_RETRY_MS = 2_000
 /** A store that hangs must not keep the service from stopping: upkeep goes on at the next start. */
 const UPKEEP_GRACE_MS = 500
+/** Open files that are no connections to the service: it starts with 40. */
+const FILES_RESERVED = 200
 
 export interface App extends AsyncDisposable {
   /** `http://host:port` */
@@ -42,8 +46,13 @@ export interface App extends AsyncDisposable {
 /**
  * Starts the service, from the store up; disposal runs in reverse: the server answers what is under
  * way, the aggregator counts what waits, the store closes last. A failed start closes what it opened.
+ * `limits` are for tests.
  */
-export async function startApp(config: Config, logger: Logger): Promise<App> {
+export async function startApp(
+  config: Config,
+  logger: Logger,
+  limits?: Partial<Limits>,
+): Promise<App> {
   await using building = new AsyncDisposableStack()
   const metrics = new Metrics()
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
@@ -72,14 +81,15 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     UPKEEP_GRACE_MS,
   )
   const { tokens, ackTimeoutMs } = config
-  const log = building.use(directLog(config, source, store, metrics))
-  metrics.waiting = () => log.state().waiting
+  const log = building.use(openLog(config, source, store, metrics))
   inBackground((signal) => runAggregator(log, store, signal, attemptObserver(metrics, logger)))
   const live = new LiveFeed({ counts: store, clock, streamsMax: config.liveMax })
   metrics.streams = () => live.streams
   const server = building.use(
     await listen({
       ...config.http,
+      ...connectionOptions(config, logger, metrics),
+      limits,
       tokens,
       logger,
       drainTimeoutMs: config.shutdownTimeoutMs / 2,
@@ -96,6 +106,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       }),
     }),
   )
+  metrics.connections = () => server.connections
   building.use(live) // first of all: the server would wait for streams to end
   const built = building.move()
   return {
@@ -104,19 +115,6 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     waiting: () => log.state().waiting,
     [Symbol.asyncDispose]: () => built.disposeAsync(),
   }
-}
-
-function directLog(config: Config, source: string, store: Store, metrics: Metrics): DirectLog {
-  const { waitingMax, ackTimeoutMs } = config
-  return new DirectLog({
-    source,
-    clock: store.clock,
-    waitingMax,
-    batchMax: BATCH_MAX,
-    ackTimeoutMs,
-    storeTrouble: () => store.trouble,
-    onLate: (clicks) => metrics.late.inc(clicks),
-  })
 }
 
 type Store = CountStore &
@@ -232,6 +230,36 @@ async function startPreparation(
     UPKEEP_GRACE_MS,
   )
   return { done, [Symbol.asyncDispose]: () => trying[Symbol.asyncDispose]() }
+}
+
+function openLog(config: Config, source: string, store: Store, metrics: Metrics): DirectLog {
+  const { waitingMax, ackTimeoutMs } = config
+  const log = new DirectLog({
+    source,
+    clock: store.clock,
+    waitingMax,
+    batchMax: BATCH_MAX,
+    ackTimeoutMs,
+    storeTrouble: () => store.trouble,
+    onLate: (clicks) => metrics.late.inc(clicks),
+  })
+  metrics.waiting = () => log.state().waiting
+  return log
+}
+
+/**
+ * Not more connections than the system allows files: it would drop the newest without a word, and
+ * idle ones would keep their places.
+ */
+function connectionOptions({ http }: Config, logger: Logger, metrics: Metrics) {
+  const filesMax = openFilesMax()
+  const possible = filesMax - Math.min(FILES_RESERVED, Math.ceil(filesMax / 2))
+  const connectionsMax = Math.min(http.connectionsMax, possible)
+  if (filesMax < http.connectionsMax) {
+    const reason = `the system allows ${filesMax} open files (ulimit -n)`
+    logger.info(`At most ${connectionsMax} connections: ${reason}`)
+  }
+  return { connectionsMax, onDropped: () => metrics.connectionsDropped.inc() }
 }
 
 function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {

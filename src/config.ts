@@ -88,6 +88,11 @@ export const SETTINGS = {
     'How long an idempotency key is remembered after it was counted.',
     integer(1, 87_600),
   ),
+  CONNECTIONS_MAX: setting(
+    '20000',
+    'How many connections may be open; the next one takes the place of an idle or slow one, or is dropped. Where the system allows fewer open files (`ulimit -n`), 200 less than those.',
+    integer(1, 1_000_000),
+  ),
   LIVE_MAX: setting(
     '100',
     'How many readers may follow `/live` at once; the next one is answered 503 `too_many_streams`.',
@@ -135,7 +140,7 @@ type PostgresConnection =
     }
 
 export interface Config {
-  readonly http: { readonly host: string; readonly port: number }
+  readonly http: { readonly host: string; readonly port: number; readonly connectionsMax: number }
   readonly store:
     | { readonly kind: 'sqlite'; readonly folder: string }
     | {
@@ -239,7 +244,7 @@ export function fileNameOf(secret: string): string {
 
 function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
   return {
-    http: { host: values.HOST, port: values.PORT },
+    http: { host: values.HOST, port: values.PORT, connectionsMax: values.CONNECTIONS_MAX },
     store: storeOf(values),
     bannersFile: values.BANNERS_FILE,
     original: values.ORIGINAL_DATABASE_URL,

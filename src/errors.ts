@@ -125,7 +125,7 @@ export const ERRORS = {
   headers_too_large: {
     status: 431,
     title: 'Headers too large',
-    about: 'Request line and headers do not fit 16 KiB together.',
+    about: 'Request line and headers do not fit 16 KiB together, or are more than 200.',
   },
   internal_error: {
     status: 500,

@@ -14,6 +14,9 @@ export class Metrics {
   waiting: () => number = () => 0
   /** Reads how many streams of live counts there are. */
   streams: () => number = () => 0
+  /** Reads how many connections are open. */
+  connections: () => number = () => 0
+  readonly connectionsDropped: Counter
   readonly late: Counter
   readonly keysPurged: Counter
   readonly attempts: Counter<'outcome'>
@@ -48,6 +51,12 @@ export class Metrics {
       this.waiting(),
     )
     this.#gauge('live_streams', 'Readers that follow /live.', () => this.streams())
+    this.#gauge('connections', 'Open connections.', () => this.connections())
+    this.connectionsDropped = new Counter({
+      name: 'tallymark_connections_dropped_total',
+      help: 'New connections for which CONNECTIONS_MAX left no room.',
+      registers,
+    })
     this.late = new Counter({
       name: 'tallymark_clicks_late_total',
       help: 'Clicks that were counted after they had been answered store_unavailable.',

@@ -18,7 +18,7 @@ function refusalOf(environment: Record<string, string>): OperatorError {
 
 test('O6: without a variable every setting has its default', () => {
   const config = parseConfig({})
-  assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080, connectionsMax: 20_000 })
   assert.deepEqual(config.store, { kind: 'sqlite', folder: './data' })
   assert.deepEqual(config.tokens, { read: undefined, admin: undefined })
   assert.equal(config.ackTimeoutMs, 5_000)

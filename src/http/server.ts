@@ -1,20 +1,30 @@
 import { randomBytes } from 'node:crypto'
-import { METHODS, type IncomingMessage, type Server as HttpServer } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import {
+  createServer,
+  METHODS,
+  type IncomingMessage,
+  type RequestListener,
+  type Server as HttpServer,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AppError, OperatorError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { checkAccess, type Tokens } from './access.ts'
+import { Connections } from './connections.ts'
 import { headerOf } from './header.ts'
+import { limitLargeAnswers } from './large-answers.ts'
+import { LIMITS, type Limits } from './limits.ts'
 import { sendProblem } from './problem.ts'
 import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 30_000
-const KEEP_ALIVE_TIMEOUT_MS = 72_000 // longer than the usual 60 s of a proxy in front
-const CONNECTIONS_CHECK_MS = 1_000
+/** A thousand that are over time at once hold the others up for 0.1 s; a look at 6,000 takes 1 ms. */
+const CONNECTIONS_CHECK_MS = 250
+/** Each costs more than its bytes, and Node does not count all of these. */
+const HEADERS_MAX = 200
 const SILENT_GRACE_MS = 100
 
 export interface ServerOptions {
@@ -23,6 +33,11 @@ export interface ServerOptions {
   readonly routes: readonly Route[]
   readonly tokens: Tokens
   readonly logger: Logger
+  readonly connectionsMax: number
+  /** Called for each new connection for which there was no room. */
+  readonly onDropped: () => void
+  /** For tests: other limits than the usual ones. */
+  readonly limits: Partial<Limits> | undefined
   /** How long a stop waits for requests under way before it cuts their connections. */
   readonly drainTimeoutMs: number
 }
@@ -30,35 +45,44 @@ export interface ServerOptions {
 export interface Server extends AsyncDisposable {
   /** `http://host:port` */
   readonly origin: string
+  /** How many connections are open. */
+  readonly connections: number
 }
 
 /** Listens; transport only. Disposal stops accepting, answers what is under way, then closes. */
 export async function listen(options: ServerOptions): Promise<Server> {
-  const app = createApp(options.logger)
+  const limits = { ...LIMITS, connectionsMax: options.connectionsMax, ...options.limits }
+  const connections = new Connections({ ...options, ...limits })
+  const app = createApp(options.logger, connections, limits)
   for (const route of options.routes) addRoute(app, route, options.tokens)
   app.setNotFoundHandler((request, reply) => {
-    checkHost(request.raw)
+    checkHead(request.raw)
     const allowed = allowedMethods(options.routes, request.url)
     return sendProblem(reply.headers(allowHeader(allowed)), pathProblem(request.method, allowed))
   })
-  answerRefusals(app.server, ({ method = '', url = '' }) => {
+  answerRefusals(app.server, connections, ({ method = '', url = '' }) => {
     const allowed = allowedMethods(options.routes, url)
     return { error: pathProblem(method, allowed), headers: allowHeader(allowed) }
   })
   try {
-    await app.listen({ host: options.host, port: options.port })
+    // One address of a name: for that of localhost Fastify would make a second server, which knows
+    // none of these limits.
+    const { address } = await lookup(options.host, { order: 'ipv4first' })
+    await app.listen({ host: address, port: options.port })
   } catch (cause) {
     throw listenProblem(options, cause)
   }
-  const silent = silentConnections(app.server)
   const { port } = app.server.address() as AddressInfo // it listens on TCP
   return {
     origin: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
-    [Symbol.asyncDispose]: () => drain(app, silent, options.drainTimeoutMs),
+    get connections() {
+      return connections.size
+    },
+    [Symbol.asyncDispose]: () => drain(app, connections, options.drainTimeoutMs),
   }
 }
 
-function createApp(logger: Logger): FastifyInstance {
+function createApp(logger: Logger, connections: Connections, limits: Limits): FastifyInstance {
   const idPrefix = randomBytes(4).toString('hex')
   let requests = 0
   const app: FastifyInstance = fastify<HttpServer>({
@@ -68,19 +92,13 @@ function createApp(logger: Logger): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    http: {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
-      requireHostHeader: false, // Node would answer without a body; checkHost does it
-    },
-    clientErrorHandler: refuseUnreadable,
+    serverFactory: (handle) => createHttpServer(handle, connections, limits),
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, connections),
     // Before any hook, so without its headers.
     frameworkErrors: (error, _request, reply) =>
       void sendProblem(reply.headers(SECURITY_HEADERS), appErrorOf(error)),
   })
+  limitLargeAnswers(app, limits.largeAnswersMax)
   // Bodies are read by the handlers: their limits and checks come in an order of their own, and
   // counting ignores what a body holds. So Fastify, which would parse first, is told of none.
   for (const method of METHODS) {
@@ -100,13 +118,39 @@ function createApp(logger: Logger): FastifyInstance {
   return app
 }
 
+/** Fastify's handler behind the limits of connections. */
+function createHttpServer(
+  handle: RequestListener,
+  connections: Connections,
+  limits: Limits,
+): HttpServer {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      requireHostHeader: false, // Node would answer without a body; checkHead does it
+    },
+    (message, response) => {
+      if (connections.admit(message, response)) handle(message, response)
+    },
+  )
+  server.timeout = limits.stallTimeoutMs
+  // checkHead bounds their number. Node 24.12 drops those beyond its bound in silence: a second key,
+  // or a length, would not be seen.
+  server.maxHeadersCount = 0
+  return server.on('connection', (socket) => connections.add(socket))
+}
+
 function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
   const { methods, path, access, handle } = route
   app.route({
     method: [...methods],
     url: path,
     handler: (request, reply) => {
-      checkHost(request.raw)
+      checkHead(request.raw)
       checkPath(request)
       if (access !== 'open') {
         if (path.includes(':bannerId')) bannerIdOf(request)
@@ -123,9 +167,21 @@ function checkPath({ params }: FastifyRequest): void {
   if ((params as { bannerId?: string }).bannerId === '') throw pathProblem('', [])
 }
 
-function checkHost(message: IncomingMessage): void {
-  if (message.httpVersion === '1.1' && headerOf(message, 'host') === undefined) {
+function checkHead(message: IncomingMessage): void {
+  const { httpVersion, rawHeaders } = message
+  if (rawHeaders.length > HEADERS_MAX * 2) {
+    throw new AppError('headers_too_large', `The request has more than ${HEADERS_MAX} headers.`)
+  }
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    throw new AppError('bad_request', 'Only HTTP/1.1 and HTTP/1.0 are understood.')
+  }
+  const host = headerOf(message, 'host')
+  if (host === undefined && httpVersion === '1.1') {
     throw new AppError('bad_request', 'An HTTP/1.1 request needs the header Host.')
+  }
+  // One that is given twice arrives joined by ", ".
+  if (host?.includes(' ') === true) {
+    throw new AppError('bad_request', 'The header Host must be given once, without blanks.')
   }
 }
 
@@ -194,28 +250,15 @@ function listenProblem({ host, port }: ServerOptions, cause: unknown): OperatorE
 
 async function drain(
   app: FastifyInstance,
-  silent: ReadonlySet<Socket>,
+  connections: Connections,
   timeoutMs: number,
 ): Promise<void> {
   // Browsers connect in advance. Node would wait for such a connection's first request, which may
   // be on its way, or never come.
-  const hangUp = setTimeout(() => {
-    for (const socket of silent) socket.destroy()
-  }, SILENT_GRACE_MS)
+  const hangUp = setTimeout(() => connections.closeSilent(), SILENT_GRACE_MS)
   // A reader that never reads, a sender that never ends: cut, they hold no acknowledged click back.
   const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
   clearTimeout(hangUp)
   clearTimeout(cut)
-}
-
-/** The connections on which no request has arrived yet, kept up to date. */
-function silentConnections(server: HttpServer): ReadonlySet<Socket> {
-  const silent = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
-  })
-  server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket))
-  return silent
 }

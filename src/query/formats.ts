@@ -89,6 +89,7 @@ function* csv({ columns, rows }: Answer): Generator<string> {
       columns: [...columns],
       record_delimiter: 'windows',
       escape_formulas: true,
+      quoted_match: /[\r\n]/, // either alone begins a row somewhere
     })
   }
 }

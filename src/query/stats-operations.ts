@@ -57,6 +57,7 @@ const QUESTION_ERRORS = [
   'invalid_body',
   'invalid_parameter',
   'invalid_range',
+  'overloaded',
   'store_unavailable',
 ] as const satisfies readonly ErrorCode[]
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BannerDraft } from '../../src/banner.ts'
+import { isUnavailable } from '../../src/errors.ts'
 import type { BannerStore } from '../../src/registry/banner-store.ts'
 
 type OpenedStore = BannerStore & AsyncDisposable
@@ -115,5 +116,23 @@ export function testBannerStore(
     assert.equal((await store.change(7, { url: null }))?.url, null)
     assert.deepEqual((await store.changesSince(version)).ids, { ...NONE, paused: [7] })
     assert.equal(await store.change(8, { name: 'Nobody' }), undefined)
+  })
+
+  test(`${name}: reads that are too many at once are store_unavailable, the others are answered`, async () => {
+    await using store = await open()
+    await store.addAll(DRAFTS, 'onlyFirst')
+    const reads = await Promise.allSettled(Array.from({ length: 1_000 }, () => store.find(7)))
+    let answered = 0
+    for (const read of reads) {
+      if (read.status === 'fulfilled') {
+        assert.equal(read.value?.id, 7)
+        answered += 1
+      } else {
+        assert.ok(isUnavailable(read.reason))
+        assert.match(read.reason.message, /Too many requests wait/)
+      }
+    }
+    assert.ok(answered >= 200 && answered <= 250, `${answered} were answered`)
+    assert.equal((await store.find(7))?.id, 7)
   })
 }

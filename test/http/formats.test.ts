@@ -79,6 +79,27 @@ inEachShape((start) => {
     assert.equal(lines[0], '{"bannerID":7,"name":"=1+1","total":30}')
   })
 
+  test('whatever a name begins with, it is no formula, and stays in its cell', async () => {
+    await insertPast(app, [[1, '2024-11-10T12:56:00Z', 9]])
+    for (const [name, cell] of [
+      ['=1+1', `'=1+1`],
+      ['+1', `'+1`],
+      ['-1', `'-1`],
+      ['@SUM(1)', `'@SUM(1)`],
+      ['\t=1', `'\t=1`],
+      ['\r=1', `"'\r=1"`],
+      ['a\r=1', `"a\r=1"`],
+      ['a\n=1', `"a\n=1"`],
+      ['=HYPERLINK("http://x"),1', `"'=HYPERLINK(""http://x""),1"`],
+      ['a=1', 'a=1'],
+    ] as const) {
+      await runInStore(app, `update banners set name = '${name}' where id = 1`)
+      const hour = 'tsFrom=2024-11-10T12:00:00Z&tsTo=2024-11-10T13:00:00Z'
+      const answer = await get(`/stats?${hour}&format=csv`)
+      assert.equal(await answer.text(), `bannerID,name,total\r\n1,${cell},9\r\n`)
+    }
+  })
+
   test('a large answer is the same in every format, whole, and HEAD has its headers alone', async () => {
     const large = '/stats/42?tsFrom=2024-11-20T00:00:00Z&tsTo=2024-12-20T00:00:00Z&fill=zero'
     const json = await jsonOf(await get(large))

@@ -38,6 +38,7 @@ inEachShape((start) => {
       [`${CLICK}\r\n\0`, ['200', '200', '400']],
       [`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, ['200', '431']],
       ['CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', ['200', '404']],
+      [`${CLICK}Transfer-Encoding: chunked\r\n\r\nnonsense`, ['200', '400']],
       [`${CLICK}Expect: wonders\r\n\r\n`, ['200', '417']],
     ]
     for (const [following, statuses] of table) {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe } from 'node:test'
 import { startApp, type App } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
+import type { Limits } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createDatabase } from './database.ts'
 import { temporaryFolder } from './service.ts'
@@ -18,7 +19,10 @@ export interface TestApp extends App {
   log(): string
 }
 
-type StartTestApp = (settings?: Readonly<Record<string, string>>) => Promise<TestApp>
+type StartTestApp = (
+  settings?: Readonly<Record<string, string>>,
+  limits?: Partial<Limits>,
+) => Promise<TestApp>
 
 /** Banners of every status, besides the active ones 1 to 9 and 42. */
 export const PAUSED = 50
@@ -27,13 +31,18 @@ export const UNKNOWN = 2_147_483_647
 
 /** A suite for each shape of the service, all of which answer alike. */
 export function inEachShape(suite: (start: StartTestApp) => void): void {
-  describe('SQLite', () => suite((settings) => startTestApp(settings, 'sqlite')))
-  describe('Postgres', () => suite((settings) => startTestApp(settings, 'postgres')))
+  for (const [name, kind] of [
+    ['SQLite', 'sqlite'],
+    ['Postgres', 'postgres'],
+  ] as const) {
+    describe(name, () => suite((settings, limits) => startTestApp(settings, limits, kind)))
+  }
 }
 
 /** The whole service in this process, on a port and with a store of its own. */
 export async function startTestApp(
   settings: Readonly<Record<string, string>> = {},
+  limits?: Partial<Limits>,
   kind: TestStore['kind'] = 'sqlite',
 ): Promise<TestApp> {
   await using building = new AsyncDisposableStack()
@@ -50,7 +59,7 @@ export async function startTestApp(
     ...settings,
   })
   const logger = createLogger({ ...config.log, write: (line) => void (logged += line) })
-  const app = building.use(await startApp(config, logger))
+  const app = building.use(await startApp(config, logger, limits))
   const built = building.move()
   return {
     ...app,

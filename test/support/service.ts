@@ -102,11 +102,18 @@ export function repositoryFolder(): ReturnType<typeof temporaryFolder> {
   return folder
 }
 
-/** Starts the service the way README says: `npm start`, in a process group of its own. */
-export async function startService(settings: Record<string, string>): Promise<Service> {
+/**
+ * Starts the service the way README says: `npm start`, in a process group of its own. `openFilesMax`
+ * is what the system allows it.
+ */
+export async function startService(
+  settings: Record<string, string>,
+  openFilesMax?: number,
+): Promise<Service> {
   const port = Number(settings['PORT'] ?? (await freePort()))
   const folder = repositoryFolder()
-  const child = spawn('npm', ['start', '--silent'], {
+  const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax}; `
+  const child = spawn('sh', ['-c', `${limit}exec npm start --silent`], {
     cwd: folder.path,
     env: serviceEnvironment({ ...settings, PORT: String(port) }),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,4 @@
-// The real process at its limits: store hung, queue full, disk full, stopped under load.
+// The real process at its limits: store hung, queue full, disk full, too few open files.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { Agent } from 'node:http'
@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { post } from '../support/load.ts'
+import { openRaw } from '../support/raw.ts'
 import {
   freePort,
   servingChild,
@@ -134,4 +135,21 @@ test('a disk that fails while banners are changed ends the process with a senten
   }
   assert.equal(child.exitCode, 1)
   assert.match(service.output(), /FATAL The database failed: .*disk I\/O error/)
+})
+
+test('more connections than the system allows open files neither end the service nor lock it', async () => {
+  using folder = temporaryFolder()
+  await using service = await startService({ DATA_DIR: folder.path }, 100)
+  assert.match(service.output(), /At most 50 connections: the system allows 100 open files/)
+  using scope = new DisposableStack()
+  const silent = Array.from({ length: 300 }, () => scope.use(openRaw(service.origin)))
+  await Promise.any(silent.map(({ closed }) => closed)) // there is no room for all
+  const agent = new Agent()
+  await waitFor(
+    async () => (await post(`${service.origin}/counter/1`, agent)) === 200,
+    'a click is counted beside those that are left',
+  )
+  scope.dispose()
+  assert.equal(await totalOf(service.origin), 1)
+  assert.equal(await service.stop(), 0)
 })

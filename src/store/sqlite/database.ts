@@ -1,6 +1,7 @@
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
+import { AppError } from '../../errors.ts'
 import {
   notAdded,
   type BannerChanges,
@@ -18,6 +19,9 @@ import type { ReaderCalls, ReaderData } from './reader.ts'
 import { storedInstant } from './reads.ts'
 import { Thread } from './thread.ts'
 import type { WriterCalls, WriterData } from './writer.ts'
+
+/** A read takes 0.1 to 80 ms, and the thread takes one at a time. */
+const READS_WAITING_MAX = 200
 
 export interface SqliteOptions {
   readonly folder: string
@@ -69,16 +73,16 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     // Read before the snapshot opens: what was acknowledged before this instant was committed
     // before it too, so the snapshot has it.
     const completeUntil = this.clock.now()
-    return { rows: await this.#reader.call('series', { bannerId, tally, slices }), completeUntil }
+    return { rows: await this.#read('series', { bannerId, tally, slices }), completeUntil }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {
     const completeUntil = this.clock.now()
-    return { rows: await this.#reader.call('totals', { tally, slices }), completeUntil }
+    return { rows: await this.#read('totals', { tally, slices }), completeUntil }
   }
 
   recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
-    return this.#reader.call('recent', { tally, since })
+    return this.#read('recent', { tally, since })
   }
 
   purgeKeys(before: number, limit: number): Promise<number> {
@@ -93,15 +97,15 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
   async changesSince(version: number): Promise<BannerChanges> {
     const { failure } = this.#writer
     if (failure !== undefined) throw failure
-    return this.#reader.call('bannerChanges', version)
+    return this.#read('bannerChanges', version)
   }
 
   find(id: number): Promise<Banner | undefined> {
-    return this.#reader.call('findBanner', id)
+    return this.#read('findBanner', id)
   }
 
   list(page: BannerPage): Promise<readonly Banner[]> {
-    return this.#reader.call('listBanners', page)
+    return this.#read('listBanners', page)
   }
 
   async add(banner: NewBanner): Promise<Banner> {
@@ -116,6 +120,16 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
 
   change(id: number, change: BannerChange): Promise<Banner | undefined> {
     return this.#writer.call('changeBanner', { id, change })
+  }
+
+  /** Reads that come in faster than they are answered are refused before they fill the memory. */
+  #read<N extends keyof ReaderCalls>(
+    name: N,
+    argument: Parameters<ReaderCalls[N]>[0],
+  ): Promise<ReturnType<ReaderCalls[N]>> {
+    if (this.#reader.waiting < READS_WAITING_MAX) return this.#reader.call(name, argument)
+    const detail = 'Too many requests wait for the store; see Retry-After.'
+    return Promise.reject(new AppError('store_unavailable', detail))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

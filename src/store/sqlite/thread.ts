@@ -80,6 +80,11 @@ export class Thread<T extends Calls> implements AsyncDisposable {
     return this.#failure ?? this.#death
   }
 
+  /** Calls that are not answered yet. */
+  get waiting(): number {
+    return this.#pending.size
+  }
+
   call<N extends keyof T & string>(
     name: N,
     argument: Parameters<T[N]>[0],
