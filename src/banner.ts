@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { integer, oneOf } from './fields.ts'
 
 /** The largest banner id: ids fit a signed 32-bit column. */
 export const BANNER_ID_MAX = 2_147_483_647
@@ -53,20 +54,13 @@ const url = v.pipe(
 )
 
 const status = v.pipe(
-  v.picklist(BANNER_STATUSES, `must be one of ${BANNER_STATUSES.join(', ')}`),
+  oneOf(BANNER_STATUSES),
   v.description('Only the clicks of active banners are counted.'),
 )
 
-const idRule = `must be an integer from 1 to ${BANNER_ID_MAX}`
-
 /** A banner's fields as a caller gives them, each with the rule that it must keep. */
 export const BANNER_FIELDS = {
-  id: v.pipe(
-    v.number(idRule),
-    v.integer(idRule),
-    v.minValue(1, idRule),
-    v.maxValue(BANNER_ID_MAX, idRule),
-  ),
+  id: integer(1, BANNER_ID_MAX),
   name,
   url,
   status,

@@ -14,6 +14,17 @@ export interface GivenFields {
   readonly body?: Fields
 }
 
+/** An integer of a range, and its rule in words. */
+export function integer(min: number, max: number) {
+  const rule = `must be an integer from ${min} to ${max}`
+  return v.pipe(v.number(rule), v.integer(rule), v.minValue(min, rule), v.maxValue(max, rule))
+}
+
+/** One of some words, and its rule in words. */
+export function oneOf<const T extends readonly string[]>(words: T) {
+  return v.picklist(words, `must be one of ${words.join(', ')}`)
+}
+
 // An integer as JSON writes it, and no longer than JSON keeps it exact.
 const DIGITS = /^(?:0|[1-9]\d{0,14})$/
 

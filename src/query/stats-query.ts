@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { AppError } from '../errors.ts'
-import { parseFields, type Fields, type FieldsSchema } from '../fields.ts'
+import { integer, oneOf, parseFields, type Fields, type FieldsSchema } from '../fields.ts'
 import { ceilTo, floorTo, HOUR_MS, MINUTE_MS } from '../minute.ts'
 import { FORMATS, type Format } from './formats.ts'
 import { INSTANT_RULE, parseInstant } from './instant.ts'
@@ -26,7 +26,6 @@ export const STATS_PARAMETERS = ['tsFrom', 'tsTo', 'step', 'tz', 'fill', 'format
 
 const STEPS_MAX = 100_000
 const TOP_MAX = 1_000
-const TOP_RULE = `must be an integer from 1 to ${TOP_MAX}`
 const TZ_RULE = 'must be the IANA name of a time zone, for instance Europe/Berlin'
 const FILLS = ['none', 'zero'] as const
 type Fill = (typeof FILLS)[number]
@@ -48,7 +47,7 @@ const instant = v.pipe(
 )
 
 const step = v.pipe(
-  v.picklist(STEPS, oneOf(STEPS)),
+  oneOf(STEPS),
   v.description('What a row of the answer counts; weeks begin on Monday.'),
 )
 const tz = v.pipe(
@@ -59,18 +58,15 @@ const tz = v.pipe(
   v.string(TZ_RULE),
 )
 const fill = v.pipe(
-  v.picklist(FILLS, oneOf(FILLS)),
+  oneOf(FILLS),
   v.description('Whether steps without clicks are absent or there with 0.'),
 )
 const format = v.pipe(
-  v.picklist(FORMATS, oneOf(FORMATS)),
+  oneOf(FORMATS),
   v.description('Wins over `Accept`, whose unknown types mean JSON.'),
 )
 const top = v.pipe(
-  v.number(TOP_RULE),
-  v.integer(TOP_RULE),
-  v.minValue(1, TOP_RULE),
-  v.maxValue(TOP_MAX, TOP_RULE),
+  integer(1, TOP_MAX),
   v.description('How many banners are listed at most; `total` is of all.'),
 )
 
@@ -176,8 +172,4 @@ function rangeOf(
   const from = tsFrom ?? Math.max(0, to - HOUR_MS)
   if (from >= to) throw new AppError('invalid_range', 'tsFrom must be before tsTo.')
   return { from, to }
-}
-
-function oneOf(known: readonly string[]): string {
-  return `must be one of ${known.join(', ')}`
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { BANNER_CHANGE, BANNER_ID_MAX, NEW_BANNER, type Banner } from '../banner.ts'
-import { parseFields } from '../fields.ts'
+import { integer, oneOf, parseFields } from '../fields.ts'
 import { skipBody } from '../http/body.ts'
 import { readObject } from '../http/json.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
@@ -14,37 +14,22 @@ export interface BannerParts {
 }
 
 const LIMIT_MAX = 1_000
-const LIMIT_RULE = `must be an integer from 1 to ${LIMIT_MAX}`
-const AFTER_RULE = `must be an integer from 0 to ${BANNER_ID_MAX}`
-const ARCHIVED_RULE = 'must be true or false'
 
 /** `GET /banners` */
 export const BANNER_PAGE = v.strictObject({
   limit: v.optional(
-    v.pipe(
-      v.number(LIMIT_RULE),
-      v.integer(LIMIT_RULE),
-      v.minValue(1, LIMIT_RULE),
-      v.maxValue(LIMIT_MAX, LIMIT_RULE),
-      v.description('How many banners at most.'),
-    ),
+    v.pipe(integer(1, LIMIT_MAX), v.description('How many banners at most.')),
     LIMIT_MAX,
   ),
   after: v.optional(
     v.pipe(
-      v.number(AFTER_RULE),
-      v.integer(AFTER_RULE),
-      v.minValue(0, AFTER_RULE),
-      v.maxValue(BANNER_ID_MAX, AFTER_RULE),
+      integer(0, BANNER_ID_MAX),
       v.description('Only banners with larger ids: the `next` of the page before.'),
     ),
     0,
   ),
   archived: v.optional(
-    v.pipe(
-      v.picklist(['true', 'false'], ARCHIVED_RULE),
-      v.description('Whether archived banners are listed, too.'),
-    ),
+    v.pipe(oneOf(['true', 'false']), v.description('Whether archived banners are listed, too.')),
     'false',
   ),
 })

@@ -1,3 +1,4 @@
+import { BANNER_STATUSES, type BannerStatus } from '../banner.ts'
 import type { Tally } from '../click.ts'
 import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../minute.ts'
 import type { Resolution } from './count-store.ts'
@@ -12,6 +13,12 @@ export function codeOf(tally: Tally): number {
 export function tallyOf(code: number): Tally {
   if (code !== TALLY_CODES.click) throw new Error(`unknown tally code ${code}`)
   return 'click'
+}
+
+export function statusOf(value: unknown): BannerStatus {
+  const status = BANNER_STATUSES.find((known) => known === value)
+  if (status === undefined) throw new Error(`unknown banner status ${String(value)}`)
+  return status
 }
 
 /** Each resolution's table, its slot column and its unit. */

@@ -1,12 +1,6 @@
-import {
-  BANNER_STATUSES,
-  type Banner,
-  type BannerChange,
-  type BannerDraft,
-  type BannerStatus,
-  type NewBanner,
-} from '../../banner.ts'
+import { type Banner, type BannerChange, type BannerDraft, type NewBanner } from '../../banner.ts'
 import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
+import { statusOf } from '../rows.ts'
 import type { Row, Statement } from './connections.ts'
 
 const COLUMNS = 'id, name, url, status, created_at::float8 as created_at'
@@ -110,10 +104,4 @@ export function bannerOf(row: Row): Banner {
     status: statusOf(status),
     createdAt: Number(created_at),
   }
-}
-
-function statusOf(value: unknown): BannerStatus {
-  const status = BANNER_STATUSES.find((known) => known === value)
-  if (status === undefined) throw new Error(`unknown banner status ${String(value)}`)
-  return status
 }

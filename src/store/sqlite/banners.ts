@@ -1,7 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import {
   BANNER_ID_MAX,
-  BANNER_STATUSES,
   type Banner,
   type BannerChange,
   type BannerDraft,
@@ -9,6 +8,7 @@ import {
   type NewBanner,
 } from '../../banner.ts'
 import type { BannerChanges, BannerPage } from '../../registry/banner-store.ts'
+import { statusOf } from '../rows.ts'
 import { transaction } from './connection.ts'
 
 const COLUMNS = 'id, name, url, status, created_at'
@@ -136,10 +136,4 @@ function bannerOf(row: Record<string, SQLOutputValue>): Banner {
     status: statusOf(row['status']),
     createdAt: Number(row['created_at']),
   }
-}
-
-function statusOf(value: unknown): BannerStatus {
-  const status = BANNER_STATUSES.find((known) => known === value)
-  if (status === undefined) throw new Error(`unknown banner status ${String(value)}`)
-  return status
 }
