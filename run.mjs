@@ -8,7 +8,7 @@
 // Plain JavaScript, without dependencies: it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -137,6 +137,7 @@ function build(node) {
   for (const name of stale) rmSync(join(dist, name), { recursive: true })
   const tsc = join(modules, 'typescript', 'bin', 'tsc')
   run(node, [tsc, '-p', 'tsconfig.build.json'])
+  chmodSync(join(dist, 'bin.js'), 0o755) // npx links to it, and does not look at it again
 }
 
 function buildPage(node) {
