@@ -195,6 +195,11 @@ export function isUnavailable(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'store_unavailable'
 }
 
+/** The store will never take this batch, whatever is tried: its data is at fault, and nothing of it is stored. */
+export class BatchRejected extends Error {
+  override readonly name = 'BatchRejected'
+}
+
 /** What was said in the first place: for the log alone, as callers are not shown internals. */
 export function reasonOf(error: Error): string {
   const { cause = error } = error
@@ -205,15 +210,16 @@ export function reasonOf(error: Error): string {
 
 /**
  * Start-up or the service as a whole cannot go on, for a reason that an operator can mend.
- * `message` is the whole of what the operator reads; exit code 1, or 2 for wrong configuration.
+ * `message` is the whole of what the operator reads; exit code 1, 2 for wrong configuration, or 3 if the
+ * click log is not what was counted from: then a restart alone mends nothing.
  */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError'
-  readonly exitCode: 1 | 2
+  readonly exitCode: 1 | 2 | 3
 
   constructor(
     message: string,
-    options: { readonly exitCode?: 1 | 2; readonly cause?: unknown } = {},
+    options: { readonly exitCode?: 1 | 2 | 3; readonly cause?: unknown } = {},
   ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.exitCode = options.exitCode ?? 1

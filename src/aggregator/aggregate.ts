@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Click, Tally } from '../click.ts'
-import type { Batch } from '../log/click-log.ts'
+import type { Batch, Suspect } from '../log/click-log.ts'
 import { floorTo, MINUTE_MS } from '../minute.ts'
-import type { Aggregate, Delta, KeyedClick } from '../store/count-store.ts'
+import type { Aggregate, Delta, KeyedClick, SuspectRecord } from '../store/count-store.ts'
 
 const KEY_HASH_BYTES = 16
 
@@ -10,7 +10,11 @@ const KEY_HASH_BYTES = 16
  * Folds the clicks without key into one delta for each (banner, tally, minute). Pure, and the
  * order of clicks is irrelevant. Clicks with a key are passed on: only the store knows which are new.
  */
-export function aggregate({ span, clicks }: Pick<Batch, 'span' | 'clicks'>): Aggregate {
+export function aggregate({
+  span,
+  clicks,
+  suspects = [],
+}: Pick<Batch, 'span' | 'clicks'> & Partial<Pick<Batch, 'suspects'>>): Aggregate {
   const groups: Group[] = []
   const keyed: KeyedClick[] = []
   for (const { bannerId, tally, at, key } of clicks) {
@@ -25,7 +29,20 @@ export function aggregate({ span, clicks }: Pick<Batch, 'span' | 'clicks'>): Agg
   const deltas = groups.flatMap(({ tally, minute, counts }) =>
     Array.from(counts, ([bannerId, count]): Delta => ({ bannerId, tally, minute, count })),
   )
-  return { span, deltas: deltas.toSorted(bySlot), keyed: keyed.toSorted(bySlot) }
+  return {
+    span,
+    deltas: deltas.toSorted(bySlot),
+    keyed: keyed.toSorted(bySlot),
+    suspects: suspects.map(suspectRecord),
+  }
+}
+
+function suspectRecord({ click, ...record }: Suspect): SuspectRecord {
+  if (click === undefined) return record
+  const { bannerId, tally, at, key } = click
+  const slot = { bannerId, tally, minute: floorTo(at, MINUTE_MS) }
+  if (key === undefined) return { ...record, click: slot }
+  return { ...record, click: { ...slot, keyHash: keyHash(bannerId, tally, key) } }
 }
 
 /** The clicks of one tally and minute. A batch has one or two; one map with keys of three parts took 6 times as long. */

@@ -1,4 +1,4 @@
-import { isUnavailable } from '../errors.ts'
+import { BatchRejected, isUnavailable } from '../errors.ts'
 import type { Batch, ClickSource, Outcome } from '../log/click-log.ts'
 import type { CountStore } from '../store/count-store.ts'
 import { aggregate } from './aggregate.ts'
@@ -29,6 +29,7 @@ async function attempt(store: Pick<CountStore, 'commit'>, batch: Batch): Promise
     return { kind: await store.commit(aggregate(batch)) }
   } catch (error) {
     if (isUnavailable(error)) return { kind: 'in-doubt', cause: error }
+    if (error instanceof BatchRejected) return { kind: 'rejected', cause: error }
     throw error
   }
 }

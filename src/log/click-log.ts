@@ -1,17 +1,32 @@
 import type { Click } from '../click.ts'
-import type { AppError } from '../errors.ts'
+import type { AppError, BatchRejected } from '../errors.ts'
 
 /**
  * A stretch of one source of clicks. The store keeps the source's position beside the counts, so
  * that a stretch is counted once however often it is tried.
  */
 export interface Span {
-  /** `writer:<uuid>` (from and to count its batches), later `<topic>/<partition>` (offsets). */
+  /** `writer:<uuid>` (from and to count its batches) or `<topic>/<partition>` (offsets). */
   readonly source: string
   readonly from: bigint
   readonly to: bigint
   /** A random UUID: tells this batch from any other that begins at the same position. */
   readonly batchId: string
+  /** Of a partition: everything acknowledged before this instant lies below `to`. */
+  readonly completeUntil?: number
+}
+
+/**
+ * A record that may be no click. If it reads as one, the store counts it if its banner was ever
+ * registered; otherwise it keeps the bytes as a dead letter.
+ */
+export interface Suspect {
+  /** Its offset. */
+  readonly position: bigint
+  readonly bytes: Uint8Array
+  readonly click?: Click
+  /** Why it is not counted, if it is not. */
+  readonly reason: string
 }
 
 /** What became of one attempt to count a batch. */
@@ -22,11 +37,14 @@ export type Outcome =
   | { readonly kind: 'superseded' }
   /** The store did not say. It may still land, so the batch must not be recomposed. */
   | { readonly kind: 'in-doubt'; readonly cause: AppError }
+  /** The store will never take the batch as it is, and holds nothing of it. */
+  | { readonly kind: 'rejected'; readonly cause: BatchRejected }
 
 /** Clicks that are counted in one store transaction. */
 export interface Batch {
   readonly span: Span
   readonly clicks: readonly Click[]
+  readonly suspects: readonly Suspect[]
   /** Called once for each time the batch was yielded; the log alone decides what it yields next. */
   settle(outcome: Outcome): void
 }

@@ -126,9 +126,10 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
     const clicks = waiters.map(({ click }) => click)
     for (let retry = 0; ; retry += 1) {
       const outcomes: Outcome[] = []
-      yield { span, clicks, settle: (outcome) => void outcomes.push(outcome) }
+      yield { span, clicks, suspects: [], settle: (outcome) => void outcomes.push(outcome) }
       const [outcome] = outcomes
       if (outcome?.kind === 'counted') break
+      if (outcome?.kind === 'rejected') throw outcome.cause
       if (outcome?.kind === 'superseded') throw new OperatorError(foreign(source))
       this.#trouble = 'the store is away'
       await pause(Math.min(RETRY_PAUSE_MIN_MS * 2 ** retry, retryPauseMaxMs))

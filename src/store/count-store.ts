@@ -18,11 +18,22 @@ export interface KeyedClick {
   readonly keyHash: Uint8Array
 }
 
+/** A record of a partition that may be no click, see `Suspect` of the click log. */
+export interface SuspectRecord {
+  /** Its offset. */
+  readonly position: bigint
+  readonly bytes: Uint8Array
+  readonly reason: string
+  /** What it counts as, if its banner was ever registered: with a key or without. */
+  readonly click?: Omit<KeyedClick, 'keyHash'> & { readonly keyHash?: Uint8Array }
+}
+
 /** What one batch adds: deltas without keys are folded and sorted by (banner, tally, minute). */
 export interface Aggregate {
   readonly span: Span
   readonly deltas: readonly Delta[]
   readonly keyed: readonly KeyedClick[]
+  readonly suspects: readonly SuspectRecord[]
 }
 
 /** Counts are kept by minute, by quarter of an hour and by UTC day, always in step. */
@@ -68,6 +79,7 @@ export interface RecentCount {
  * - It answers `counted` if the store holds the batch, also from an earlier attempt, and
  *   `superseded` if another batch took its place. It throws `store_unavailable` when the outcome
  *   is not known; the same aggregate may then be committed again, any number of times.
+ * - It throws BatchRejected when the data is what the store cannot take: then nothing is stored.
  * - Any other error means that the store cannot be trusted any further: the process must end.
  */
 export interface CountStore {
@@ -80,6 +92,9 @@ export interface CountStore {
   totals(tally: Tally, slices: readonly Slice[]): Promise<Snapshot<readonly BannerTotal[]>>
   /** All banners' rows of the minutes from `since` on, by minute, then banner. One snapshot. */
   recent(tally: Tally, since: number): Promise<readonly RecentCount[]>
-  /** Forgets up to `limit` keys that were counted before `before`; returns how many there were. */
-  purgeKeys(before: number, limit: number): Promise<number>
+  /**
+   * Forgets up to `limit` keys that were counted longer ago than `retentionMs` before the instant until
+   * which everything is counted: a copy may still wait in the log. Returns how many there were.
+   */
+  purgeKeys(retentionMs: number, limit: number): Promise<number>
 }
