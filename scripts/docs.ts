@@ -1,10 +1,11 @@
 // Writes the documents that are made from the code. `npm run docs`; test/docs.test.ts compares.
 import { writeFileSync } from 'node:fs'
 import { format } from 'prettier'
-import { fileNameOf, parseConfig, SECTIONS, SETTINGS, type Setting } from '../src/config.ts'
+import { parseConfig } from '../src/config.ts'
 import { ERRORS, OperatorError, type ErrorKind } from '../src/errors.ts'
 import { Metrics } from '../src/metrics.ts'
 import { openApiOf, routes, type RouteParts } from '../src/routes.ts'
+import { fileNameOf, SECTIONS, SETTINGS, type Setting } from '../src/settings.ts'
 
 const NOTICE = '<!-- Made from the code by `npm run docs`. -->'
 const COMMENT_CHARACTERS = 98
@@ -71,7 +72,7 @@ function configurationPage(): string {
       const names = namesOf(name, setting).map((each) => `\`${each}\``)
       const { fallback } = setting
       const initial = fallback === undefined ? 'unset' : `\`${fallback}\``
-      return `| ${names.join(' or ')} | ${initial} | ${meaningOf(setting)} |`
+      return `| ${names.join(' or ')} | ${initial} | ${setting.about} |`
     })
     return `### ${title}\n\n| variable | default | |\n|---|---|---|\n${rows.join('\n')}\n`
   })
@@ -147,8 +148,9 @@ info, 40 warn, 50 error, 60 fatal), \`time\` and \`msg\`.
 
 ## Settings
 
-Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. What asks for a part that
-this version does not have is refused: another shape than the one asked for would be a lie.
+Without \`DATABASE_URL\` and \`POSTGRES_HOST\` the store is embedded, in \`DATA_DIR\`. Without \`KAFKA_BROKERS\`
+clicks go from the service to the store; with it they go through Kafka, and the store is Postgres. What
+says how to get at Kafka is refused without it: another shape than the one asked for would be a lie.
 
 ${tables.join('\n')}`
 }
@@ -159,7 +161,7 @@ function exampleEnv(): string {
     `# --- ${title} ---`,
     ...settings.map(([name, setting]) =>
       [
-        ...commentLines(meaningOf(setting)),
+        ...commentLines(setting.about),
         ...namesOf(name, setting).map((each) => `# ${each}=${setting.fallback ?? ''}`),
       ].join('\n'),
     ),
@@ -186,12 +188,6 @@ function sections(): { title: string; settings: NamedSetting[] }[] {
 
 function namesOf(name: string, { isSecret }: Setting<unknown>): string[] {
   return isSecret === true ? [name, fileNameOf(name)] : [name]
-}
-
-function meaningOf({ about, needs, fallback }: Setting<unknown>): string {
-  if (needs === undefined) return about
-  const other = fallback === undefined ? 'Any value' : 'Any other value'
-  return `${about} ${other} is refused: this version does not have ${needs}.`
 }
 
 function sampleRefusal(): string {

@@ -3,7 +3,8 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { generatedDocs } from '../scripts/docs.ts'
-import { parseConfig, SETTINGS, type Setting } from '../src/config.ts'
+import { parseConfig } from '../src/config.ts'
+import { SETTINGS, type Setting } from '../src/settings.ts'
 
 /** The invariants of docs/SPEC.md: number to the files that it names. */
 function specified(): Map<string, Set<string>> {

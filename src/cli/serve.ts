@@ -48,11 +48,12 @@ async function serveUntilSignal(): Promise<number> {
   return stop(app, config, logger)
 }
 
-/** Which store it is, and whether `.env` says so. */
-export function shapeOf({ store, envFile }: Config): string {
+/** Which click log and store it is, and whether `.env` says so. */
+export function shapeOf({ store, clickLog, envFile }: Config): string {
+  const log = clickLog.kind === 'kafka' ? `${clickLog.label}, role ${clickLog.role}, and ` : ''
   const values = envFile === undefined ? '' : `, values from ${envFile}`
   const shape = store.kind === 'sqlite' ? `embedded SQLite in ${store.folder}` : store.label
-  return `${shape}${values}`
+  return `${log}${shape}${values}`
 }
 
 async function stop(app: App, config: Config, logger: Logger): Promise<number> {

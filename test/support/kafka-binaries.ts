@@ -3,18 +3,24 @@ import { execFile, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const KAFKA = '4.3.1'
 const JAVA_MIN = 17
 /** Counts up when the folder's contents change, so that no test meets an older one's. */
-const LAYOUT = 1
+const LAYOUT = 2
 const FETCH_TIMEOUT_MS = 300_000
 const TOOL_TIMEOUT_MS = 60_000
+/** The certificate's time would run out in a cache that is never emptied. */
+const CERTIFICATE_DAYS = 36_500
 const MISSING =
   'install a JRE of version 17 or later and Maven (Debian: apt-get install ' +
   'default-jre-headless maven), or name a running broker with KAFKA_BROKERS_TEST'
+
+/** Whom a secured Kafka lets in, and the password of its key. */
+export const KAFKA_USER = 'tallymark'
+export const KAFKA_PASSWORD = 'only-for-tests'
 
 export interface KafkaBinaries {
   readonly java: string
@@ -22,9 +28,15 @@ export interface KafkaBinaries {
   /** The folder with all of the following, which tests share. */
   readonly folder: string
   readonly classPath: string
-  /** What a new broker's metadata begin with. It saves each broker a format step, which takes 1 s. */
+  /** What a new broker's metadata begin with, users among it. It saves each broker a format step, which takes 1 s. */
   readonly checkpoint: string
+  /** Key and certificate of a secured broker, and the certificate alone, which vouches for itself. */
+  readonly keys: string
+  readonly ca: string
 }
+
+const KEYS = 'broker.p12'
+const CA = 'broker.pem'
 
 const run = promisify(execFile)
 
@@ -46,6 +58,8 @@ export async function findKafka(): Promise<KafkaBinaries> {
     folder,
     classPath: classPathOf(folder),
     checkpoint: join(folder, 'data', 'bootstrap.checkpoint'),
+    keys: join(folder, KEYS),
+    ca: join(folder, CA),
   }
 }
 
@@ -81,12 +95,23 @@ async function fetchKafka(java: string, folder: string): Promise<void> {
     await runTool('mvn', MAVEN_ARGUMENTS, unfinished, FETCH_TIMEOUT_MS)
     writeFileSync(join(unfinished, 'format.properties'), FORMAT_PROPERTIES)
     await runTool(java, ['-cp', classPathOf(unfinished), ...FORMAT_ARGUMENTS], unfinished)
+    await makeKeys(join(dirname(java), 'keytool'), unfinished)
     renameSync(unfinished, folder)
   } catch (error) {
     if (!existsSync(folder)) throw error
   } finally {
     rmSync(unfinished, { recursive: true, force: true })
   }
+}
+
+/** By what comes with Java; openssl may be missing. Here, since it takes a second. */
+async function makeKeys(keytool: string, folder: string): Promise<void> {
+  const common = ['-alias', 'broker', '-keystore', KEYS, '-storepass', KAFKA_PASSWORD]
+  const make = ['-genkeypair', ...common, '-storetype', 'PKCS12', '-dname', 'CN=Kafka for tests']
+  const key = ['-keyalg', 'EC', '-groupname', 'secp256r1', '-validity', String(CERTIFICATE_DAYS)]
+  const names = ['-ext', 'san=ip:127.0.0.1,dns:localhost', '-ext', 'bc:critical=ca:true']
+  await runTool(keytool, [...make, ...key, ...names], folder)
+  await runTool(keytool, ['-exportcert', '-rfc', ...common, '-file', CA], folder)
 }
 
 async function runTool(
@@ -149,4 +174,7 @@ const FORMAT_ARGUMENTS = [
   'format',
   '--cluster-id=AAAAAAAAAAAAAAAAAAAAAA',
   '--config=format.properties',
+  ...['SCRAM-SHA-256', 'SCRAM-SHA-512'].map(
+    (mechanism) => `--add-scram=${mechanism}=[name=${KAFKA_USER},password=${KAFKA_PASSWORD}]`,
+  ),
 ]

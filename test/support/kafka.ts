@@ -2,12 +2,13 @@
 import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findKafka, type KafkaBinaries } from './kafka-binaries.ts'
+import { findKafka, KAFKA_PASSWORD, KAFKA_USER, type KafkaBinaries } from './kafka-binaries.ts'
 import { guardNode, isPortTaken, type GuardedNode, type KafkaNode } from './kafka-node.ts'
 import { freePort } from './service.ts'
 
 const START_ATTEMPTS = 3
 const HEARTBEATS = 5 // of a session
+const ELECTION_MS = 300
 
 /** For a broker that nobody kills, on a machine that may be too busy for five heartbeats a second. */
 export const SHARED_SESSION_MS = 30_000
@@ -17,6 +18,14 @@ export interface KafkaBroker extends KafkaNode, AsyncDisposable {
   /** `127.0.0.1:PORT`, with commas between those of several nodes. */
   readonly brokers: string
   readonly nodes: readonly KafkaNode[]
+}
+
+/** It listens by SASL_SSL alone, and takes PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */
+export interface SecuredKafka extends KafkaBroker {
+  /** The file of the certificate that its own is to be trusted by, as PEM. */
+  readonly ca: string
+  readonly user: string
+  readonly password: string
 }
 
 export interface KafkaOptions {
@@ -31,16 +40,12 @@ export interface KafkaOptions {
 
 /** On free ports, without a topic; it keeps no process from ending. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroker> {
-  const { nodes = 1, sessionMs = 1_000 } = options
-  const binaries = await findKafka()
-  const archive = await findArchive(binaries)
-  return await startCluster({
-    binaries,
-    java: [`-XX:SharedArchiveFile=${archive}`],
-    folder: tmpdir(),
-    size: nodes,
-    sessionMs,
-  })
+  return await startArchived(options, false)
+}
+
+/** As `startKafka`, for those who have the password. */
+export async function startSecuredKafka(options: KafkaOptions = {}): Promise<SecuredKafka> {
+  return await startArchived(options, true)
 }
 
 /** A node's place in its cluster. */
@@ -60,6 +65,15 @@ interface Plan {
   readonly folder: string
   readonly size: number
   readonly sessionMs: number
+  readonly isSecured: boolean
+}
+
+async function startArchived(options: KafkaOptions, isSecured: boolean): Promise<KafkaCluster> {
+  const { nodes: size = 1, sessionMs = 1_000 } = options
+  const binaries = await findKafka()
+  const archive = await findArchive(binaries)
+  const java = [`-XX:SharedArchiveFile=${archive}`]
+  return await startCluster({ binaries, java, folder: tmpdir(), size, sessionMs, isSecured })
 }
 
 async function startCluster(plan: Plan): Promise<KafkaCluster> {
@@ -83,19 +97,24 @@ async function tryCluster(plan: Plan): Promise<KafkaCluster> {
     furnish(node.home, plan, seat, seats)
     nodes.push(node)
   }
-  const cluster = new KafkaCluster(nodes, seats.map(({ port }) => `127.0.0.1:${port}`).join(','))
+  const brokers = seats.map(({ port }) => `127.0.0.1:${port}`).join(',')
+  const cluster = new KafkaCluster(nodes, brokers, plan.binaries.ca)
   await cluster.start()
   resources.move()
   return cluster
 }
 
-class KafkaCluster implements KafkaBroker {
+class KafkaCluster implements SecuredKafka {
   readonly nodes: readonly GuardedNode[]
   readonly brokers: string
+  readonly ca: string
+  readonly user = KAFKA_USER
+  readonly password = KAFKA_PASSWORD
 
-  constructor(nodes: readonly GuardedNode[], brokers: string) {
+  constructor(nodes: readonly GuardedNode[], brokers: string, ca: string) {
     this.nodes = nodes
     this.brokers = brokers
+    this.ca = ca
   }
 
   async start(): Promise<void> {
@@ -136,6 +155,7 @@ async function findArchive(binaries: KafkaBinaries): Promise<string> {
     folder: binaries.folder, // a file can be renamed within one file system only
     size: 1,
     sessionMs: SHARED_SESSION_MS,
+    isSecured: true, // so that its classes are there too
   })
   await cluster.stop()
   for (const { home } of cluster.nodes) renameSync(join(home, 'made.jsa'), archive)
@@ -169,15 +189,17 @@ function furnish(home: string, plan: Plan, seat: Seat, seats: readonly Seat[]): 
   copyFileSync(plan.binaries.checkpoint, join(data, 'bootstrap.checkpoint'))
   const format = { version: 1, 'cluster.id': 'AAAAAAAAAAAAAAAAAAAAAA', 'node.id': seat.id }
   writeFileSync(join(data, 'meta.properties'), properties(format))
-  writeFileSync(join(home, 'server.properties'), properties(settings(plan, seat, seats, data)))
+  writeFileSync(
+    join(home, 'server.properties'),
+    properties({
+      ...settings(plan, seat, seats),
+      'log.dirs': data,
+      ...(plan.isSecured ? securitySettings(plan.binaries) : {}),
+    }),
+  )
 }
 
-function settings(
-  { sessionMs }: Plan,
-  seat: Seat,
-  seats: readonly Seat[],
-  data: string,
-): Properties {
+function settings({ sessionMs }: Plan, seat: Seat, seats: readonly Seat[]): Properties {
   const replicas = seats.length
   return {
     'process.roles': 'broker,controller',
@@ -189,10 +211,12 @@ function settings(
     'listener.security.protocol.map': 'CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'CLIENT',
     'controller.listener.names': 'CONTROLLER',
-    'log.dirs': data,
     'log.cleaner.dedupe.buffer.size': 2_097_152, // the default is twice our heap
     'auto.create.topics.enable': false, // or a mistyped name is a new topic
     'group.initial.rebalance.delay.ms': 0,
+    'controller.quorum.fetch.timeout.ms': sessionMs,
+    'controller.quorum.election.timeout.ms': ELECTION_MS,
+    'controller.quorum.election.backoff.max.ms': ELECTION_MS,
     'broker.session.timeout.ms': sessionMs,
     'broker.heartbeat.interval.ms': Math.ceil(sessionMs / HEARTBEATS),
     'offsets.topic.num.partitions': 1,
@@ -203,6 +227,26 @@ function settings(
     'share.coordinator.state.topic.num.partitions': 1,
     'share.coordinator.state.topic.replication.factor': replicas,
     'share.coordinator.state.topic.min.isr': 1,
+  }
+}
+
+function securitySettings({ keys, ca }: KafkaBinaries): Properties {
+  const modules = 'org.apache.kafka.common.security'
+  const user = `username="${KAFKA_USER}" password="${KAFKA_PASSWORD}"`
+  const plain = `${modules}.plain.PlainLoginModule required ${user} user_${KAFKA_USER}="${KAFKA_PASSWORD}";`
+  const scram = `${modules}.scram.ScramLoginModule required;` // the checkpoint has its users
+  return {
+    'listener.security.protocol.map': 'CLIENT:SASL_SSL,CONTROLLER:PLAINTEXT',
+    'ssl.keystore.type': 'PKCS12',
+    'ssl.keystore.location': keys,
+    'ssl.keystore.password': KAFKA_PASSWORD,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': ca,
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+    'listener.name.client.plain.sasl.jaas.config': plain,
+    'listener.name.client.scram-sha-256.sasl.jaas.config': scram,
+    'listener.name.client.scram-sha-512.sasl.jaas.config': scram,
   }
 }
 

@@ -114,7 +114,7 @@ test('O8: wrong values are all named before anything is opened, with exit code 2
   assert.equal(
     output,
     `tallymark: The configuration is wrong:
-  - KAFKA_BROKERS asks for the Kafka log, which this version does not have; unset it
+  - KAFKA_BROKERS needs Postgres: set DATABASE_URL or POSTGRES_HOST
   - PORT must be an integer from 0 to 65535; it is "http"
   - ADMIN_TOKEN must have at least 16 visible ASCII characters
   - WAITING_MAX must be an integer from 1 to 1000000; it is "0"
