@@ -1,4 +1,4 @@
-import { inspectStore } from '../app.ts'
+import { inspectStore } from '../open-store.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { fail, ok, warn, type Check } from '../store/check.ts'
