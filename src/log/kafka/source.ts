@@ -25,9 +25,9 @@ const TIMES = {
   /** From one fetch to the next: makes batches of what comes meanwhile. */
   paceMs: 25,
   idleMs: 100,
+  retryMinMs: 50,
+  retryMaxMs: 500,
 } as const
-const RETRY_PAUSE_MIN_MS = 50
-const RETRY_PAUSE_MAX_MS = 500
 const HINT_INTERVAL_MS = 5_000
 /** How long a stop may take to count what is left, if nobody else is there to. */
 const DRAIN_MS = 2_000
@@ -103,7 +103,8 @@ export class KafkaSource implements ClickSource {
         this.#askAnew()
         if (!signal.aborted) this.#options.observe(error.message)
         failures += 1
-        await sleep(Math.min(RETRY_PAUSE_MIN_MS * 2 ** failures, RETRY_PAUSE_MAX_MS), signal)
+        const { retryMinMs, retryMaxMs } = this.#times
+        await sleep(Math.min(retryMinMs * 2 ** failures, retryMaxMs), signal)
       }
     }
     yield* this.#leave()
