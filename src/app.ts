@@ -77,7 +77,7 @@ export async function startApp(
   }
   inBackground((signal) => followBanners(registry, signal, storeObserver(logger)), UPKEEP_GRACE_MS)
   inBackground(
-    (signal) => runKeyPurge(store, purgeOptions(config, clock, metrics), signal),
+    (signal) => runKeyPurge(store, purgeOptions(config, metrics), signal),
     UPKEEP_GRACE_MS,
   )
   const { tokens, ackTimeoutMs } = config
@@ -262,9 +262,9 @@ function connectionOptions({ http }: Config, logger: Logger, metrics: Metrics) {
   return { connectionsMax, onDropped: () => metrics.connectionsDropped.inc() }
 }
 
-function purgeOptions(config: Config, clock: Clock, metrics: Metrics): PurgeOptions {
+function purgeOptions(config: Config, metrics: Metrics): PurgeOptions {
   const onPurged = (keys: number): void => metrics.keysPurged.inc(keys)
-  return { clock, retentionMs: config.keyRetentionMs, onPurged }
+  return { retentionMs: config.keyRetentionMs, onPurged }
 }
 
 /** One line when the store stops answering, one when it answers again. */
