@@ -10,6 +10,8 @@ const NOUNS = ['click', 'banner', 'fields', 'minute', 'instant', 'clock', 'error
 )
 const PORTS = [
   'log/click-log.ts',
+  'log/kafka/dead-letters.ts',
+  'log/kafka/partition-store.ts',
   'store/count-store.ts',
   'store/import-store.ts',
   'registry/banner-store.ts',
