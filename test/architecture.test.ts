@@ -5,9 +5,17 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
-const NOUNS = ['click', 'banner', 'fields', 'minute', 'instant', 'clock', 'errors', 'metrics', 'logger'].map(
-  (noun) => `${noun}.ts`,
-)
+const NOUNS = [
+  'click',
+  'banner',
+  'fields',
+  'minute',
+  'instant',
+  'clock',
+  'errors',
+  'metrics',
+  'logger',
+].map((noun) => `${noun}.ts`)
 const PORTS = [
   'log/click-log.ts',
   'log/kafka/dead-letters.ts',
