@@ -1,0 +1,34 @@
+// What every client of the brokers is made with. The configuration has been checked.
+import { isIP } from 'node:net'
+import type { BaseOptions } from '@platformatic/kafka'
+
+export interface KafkaConnection {
+  readonly brokers: readonly { readonly host: string; readonly port: number }[]
+  /** Texts of PEM files. Undefined: without TLS. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined
+  readonly sasl:
+    | {
+        readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+        readonly username: string
+        readonly password: string
+      }
+    | undefined
+}
+
+type ClientOptions = Pick<
+  BaseOptions,
+  'clientId' | 'bootstrapBrokers' | 'tls' | 'tlsServerName' | 'sasl'
+>
+
+/** `clientId` is shown in the log and the metrics of the brokers. */
+export function clientOptions(connection: KafkaConnection, clientId: string): ClientOptions {
+  const { brokers, tls, sasl } = connection
+  return {
+    clientId,
+    bootstrapBrokers: brokers.map(({ host, port }) => ({ host, port })),
+    // The name is how a gateway in front of several brokers tells them apart. An address is none:
+    // Node.js warns of it, and checks it against the certificate without being told.
+    ...(tls && { tls, tlsServerName: !brokers.some(({ host }) => isIP(host) !== 0) }),
+    ...(sasl && { sasl }),
+  }
+}
