@@ -1,6 +1,9 @@
 /** Which count a click goes into. Views and the reasons of invalid clicks will join `click`. */
 export type Tally = 'click'
 
+/** A caller's idempotency key. */
+export const KEY = /^[\x21-\x7e]{1,128}$/
+
 /** One accepted count request. */
 export interface Click {
   readonly bannerId: number

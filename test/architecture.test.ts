@@ -5,7 +5,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
-const NOUNS = ['click', 'banner', 'fields', 'minute', 'clock', 'errors', 'metrics', 'logger'].map(
+const NOUNS = ['click', 'banner', 'fields', 'minute', 'instant', 'clock', 'errors', 'metrics', 'logger'].map(
   (noun) => `${noun}.ts`,
 )
 const PORTS = [
@@ -76,7 +76,7 @@ test('the pure parts touch neither time nor the outside', () => {
     'cli/bars.ts',
     'cli/series-text.ts',
     'lib/typo.ts',
-    'query/instant.ts',
+    'instant.ts',
     'query/series.ts',
     'query/stats-query.ts',
     'query/steps.ts',

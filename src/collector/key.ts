@@ -1,7 +1,6 @@
 import * as v from 'valibot'
+import { KEY } from '../click.ts'
 import { AppError } from '../errors.ts'
-
-const KEY = /^[\x21-\x7e]{1,128}$/
 
 const key = v.optional(
   v.pipe(

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import { integer, oneOf, parseFields, type Fields, type FieldsSchema } from '../fields.ts'
 import { ceilTo, floorTo, HOUR_MS, MINUTE_MS } from '../minute.ts'
 import { FORMATS, type Format } from './formats.ts'
-import { INSTANT_RULE, parseInstant } from './instant.ts'
+import { INSTANT_RULE, parseInstant } from '../instant.ts'
 import { STEPS, stepStarts, type Step } from './steps.ts'
 import { zoneName, zoneOf, type Zone } from './zone.ts'
 

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const KAFKA = '4.3.1'
+const MAVEN = 'mvn'
 const JAVA_MIN = 17
 /** Counts up when the folder's contents change, so that no test meets an older one's. */
 const LAYOUT = 2
@@ -44,7 +45,7 @@ const run = promisify(execFile)
 export function kafkaMissing(): string | undefined {
   if (findJava() === undefined) return MISSING
   if (existsSync(cacheFolder())) return undefined
-  return spawnSync('mvn', ['-version']).error === undefined ? undefined : MISSING
+  return spawnSync(MAVEN, ['-version']).error === undefined ? undefined : MISSING
 }
 
 /** Fetches what is not there yet. The first of several that do so at once wins. */
@@ -92,7 +93,7 @@ async function fetchKafka(java: string, folder: string): Promise<void> {
   mkdirSync(unfinished, { recursive: true })
   try {
     writeFileSync(join(unfinished, 'pom.xml'), POM)
-    await runTool('mvn', MAVEN_ARGUMENTS, unfinished, FETCH_TIMEOUT_MS)
+    await runTool(MAVEN, MAVEN_ARGUMENTS, unfinished, FETCH_TIMEOUT_MS)
     writeFileSync(join(unfinished, 'format.properties'), FORMAT_PROPERTIES)
     await runTool(java, ['-cp', classPathOf(unfinished), ...FORMAT_ARGUMENTS], unfinished)
     await makeKeys(join(dirname(java), 'keytool'), unfinished)

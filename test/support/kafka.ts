@@ -32,8 +32,9 @@ export interface KafkaOptions {
   readonly nodes?: number
   /**
    * How long the controllers believe in a node that they no longer hear. So long do a killed node's
-   * partitions lack a leader, and so long may it not come back: Kafka takes it for a second one of
-   * the same id. With Kafka's own 9 s a new start after `kill` takes 11 to 20 s, with 1 s it takes 2.
+   * partitions lack a leader, and so long may it not come back: its new start is refused as a second
+   * node of the same id, at each heartbeat. With Kafka's own 9 s a start after `kill` takes 11 s,
+   * with 1 s it takes 2.
    */
   readonly sessionMs?: number
 }

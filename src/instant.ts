@@ -1,7 +1,8 @@
 const RFC_3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
 const MILLISECONDS_FROM = 10_000_000_000 // 11 digits
-const INSTANT_MAX = Date.UTC(2101, 0, 1)
+/** The first one that is too late. */
+export const INSTANT_END = Date.UTC(2101, 0, 1)
 
 /** The rule that `parseInstant` checks, for error messages. In a query, digits are a number. */
 export const INSTANT_RULE =
@@ -53,5 +54,5 @@ function isTime(hour = 0, minute = 0, second = 0): boolean {
 }
 
 function inRange(at: number): number | undefined {
-  return at >= 0 && at < INSTANT_MAX ? at : undefined
+  return at >= 0 && at < INSTANT_END ? at : undefined
 }

@@ -1,0 +1,65 @@
+import { AppError, OperatorError } from '../../errors.ts'
+import type { PartitionStore, StoredPartition } from './partition-store.ts'
+import type { KafkaTopic } from './topic.ts'
+
+/** So long may a topic be missing before it counts as deleted: brokers learn of their topics one after the other. */
+const MISSING_MAX_MS = 10_000
+
+/**
+ * Opens the topic: makes it if nothing was ever counted from it, and registers its partitions, of which
+ * it returns how many there are. Throws `store_unavailable` while brokers or store are away, and an
+ * OperatorError with exit code 3 if the topic is not the one that was counted from.
+ */
+export async function openTopic(
+  topic: KafkaTopic,
+  store: Pick<PartitionStore, 'openPartitions' | 'readPartitions'>,
+): Promise<number> {
+  let found = await topic.describe()
+  if (found === undefined) {
+    const stored = await store.readPartitions(topic.name)
+    if (stored.length > 0) throw missing(topic, stored)
+    await topic.create()
+    found = await topic.describe()
+  }
+  if (found === undefined || found.leaders.some((leader) => leader < 0)) {
+    throw new AppError('store_unavailable', `The topic ${topic.name} has no leaders yet.`)
+  }
+  await store.openPartitions(topic.name, found.id, await topic.starts())
+  return found.leaders.length
+}
+
+/** Why the topic cannot be counted from, though it should be there. */
+export function missing(topic: KafkaTopic, stored: readonly StoredPartition[]): Error {
+  if (topic.missingForMs < MISSING_MAX_MS) {
+    return new AppError('store_unavailable', `The brokers know of no topic ${topic.name}.`)
+  }
+  return new OperatorError(
+    `The topic ${topic.name} was deleted: the store has counted it up to ${positionsOf(stored)}, and the brokers have none of this name. If KAFKA_BROKERS or KAFKA_TOPIC is wrong, correct it. If the topic is gone for good, run "tallymark positions reset", which makes a new one: what was not counted is lost.`,
+    { exitCode: 3 },
+  )
+}
+
+/**
+ * What is wrong where the log no longer has what is to be counted next; undefined if nothing is. The
+ * positions must be older than the offsets.
+ */
+export function lostRecords(
+  topic: string,
+  stored: readonly StoredPartition[],
+  starts: readonly bigint[],
+  ends: readonly bigint[],
+): string | undefined {
+  const lost = stored.flatMap(({ number, next }) => {
+    const [start = 0n, end = 0n] = [starts[number], ends[number]]
+    if (next < start) {
+      return [`partition ${number} begins at offset ${start}, and only what is below ${next} is counted`]
+    }
+    return next > end ? [`partition ${number} ends at offset ${end}, and ${next} is counted`] : []
+  })
+  if (lost.length === 0) return undefined
+  return `The topic ${topic} no longer has what is to be counted next: ${lost.join('; ')}. Records were deleted before they were counted (its retention is too short for the time that nobody counted), or brokers have lost some. Either restore them, or run "tallymark positions reset", which goes on with what is there and says what was never counted.`
+}
+
+function positionsOf(stored: readonly StoredPartition[]): string {
+  return stored.map(({ number, next }) => `offset ${next} of partition ${number}`).join(', ')
+}

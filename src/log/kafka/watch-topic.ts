@@ -1,0 +1,74 @@
+import { AppError, isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
+import { sleep } from '../../lib/background.ts'
+import { lostRecords, missing, openTopic } from './open-topic.ts'
+import type { PartitionStore, StoredPartition } from './partition-store.ts'
+import type { KafkaSink } from './sink.ts'
+import type { KafkaTopic } from './topic.ts'
+
+const INTERVAL_MS = 1_000
+
+export interface WatchParts {
+  readonly topic: KafkaTopic
+  readonly store: PartitionStore
+  readonly sink: Pick<KafkaSink, 'open' | 'refuse'>
+  /** This process, a UUID. */
+  readonly member: string
+  /** Told each time why clicks cannot be put into the log, or undefined: they can. */
+  readonly observe: (refusal: string | undefined) => void
+}
+
+/**
+ * For whoever puts clicks into the log: opens the topic, and looks once a second whether it is still the
+ * one that is counted, until `signal` aborts. If it is not, the sink refuses clicks. That brokers or store
+ * are away for a while is no reason to: the sink itself finds out whether a click can be sent.
+ */
+export async function watchTopic(parts: WatchParts, signal: AbortSignal): Promise<void> {
+  const { sink, observe } = parts
+  let stored: readonly StoredPartition[] = []
+  while (!signal.aborted) {
+    try {
+      stored = await look(parts, stored)
+      sink.open(stored.length)
+      observe(undefined)
+    } catch (error) {
+      const isLost = error instanceof OperatorError
+      if (!isLost && !isUnavailable(error)) throw error
+      if (isLost) sink.refuse('the topic is not the one that is counted')
+      if (isLost || stored.length === 0) observe(reasonOf(error))
+    }
+    await sleep(INTERVAL_MS, signal)
+  }
+}
+
+/** The partitions that clicks may go to. Throws an OperatorError if none may. */
+async function look(
+  parts: WatchParts,
+  known: readonly StoredPartition[],
+): Promise<readonly StoredPartition[]> {
+  const { topic, store } = parts
+  const found = await topic.describe()
+  if (found === undefined && known.length > 0) throw missing(topic, known)
+  const isKnown =
+    found?.leaders.length === known.length && known.every(({ topicId }) => topicId === found.id)
+  if (!isKnown || known.length === 0) await openTopic(topic, store)
+  const stored = await readStored(parts, known)
+  const lost = lostRecords(topic.name, stored, await topic.starts(), await topic.ends())
+  if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
+  return stored
+}
+
+/** What was known, while the store is away: clicks go on without it. */
+async function readStored(
+  { topic, store, member }: WatchParts,
+  known: readonly StoredPartition[],
+): Promise<readonly StoredPartition[]> {
+  try {
+    await store.announceApi(member) // before the first click
+    const stored = await store.readPartitions(topic.name)
+    if (stored.length > 0) return stored
+    throw new AppError('store_unavailable', `The topic ${topic.name} is not open yet.`)
+  } catch (error) {
+    if (known.length === 0 || !isUnavailable(error)) throw error
+    return known
+  }
+}
