@@ -5,9 +5,18 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
-const NOUNS = ['click', 'banner', 'fields', 'minute', 'instant', 'clock', 'errors', 'metrics', 'logger'].map(
-  (noun) => `${noun}.ts`,
-)
+const NOUNS = [
+  'click',
+  'banner',
+  'fields',
+  'minute',
+  'instant',
+  'clock',
+  'errors',
+  'metrics',
+  'logger',
+  'check',
+].map((noun) => `${noun}.ts`)
 const PORTS = [
   'log/click-log.ts',
   'store/count-store.ts',
@@ -20,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: [...NOUNS, 'log/click-log.ts'],
   registry: [...NOUNS, 'http', 'lib'],
   collector: [...NOUNS, 'http', 'log/click-log.ts', 'registry/banner-registry.ts'],
-  log: NOUNS,
+  log: [...NOUNS, 'lib'],
   aggregator: [...NOUNS, ...PORTS, 'lib'],
   store: [...NOUNS, ...PORTS],
   query: [...NOUNS, 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
@@ -31,7 +40,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'config.ts',
     'query',
     'registry',
-    'store/check.ts',
     'store/import-store.ts',
   ],
   'routes.ts': [...NOUNS, 'version.ts', 'http', 'collector', 'query', 'registry'],

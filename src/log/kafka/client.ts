@@ -1,6 +1,7 @@
 // What every client of the brokers is made with. The configuration has been checked.
 import { isIP } from 'node:net'
-import type { BaseOptions } from '@platformatic/kafka'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Admin, type BaseOptions } from '@platformatic/kafka'
 
 export interface KafkaConnection {
   readonly brokers: readonly { readonly host: string; readonly port: number }[]
@@ -31,4 +32,15 @@ export function clientOptions(connection: KafkaConnection, clientId: string): Cl
     ...(tls && { tls, tlsServerName: !brokers.some(({ host }) => isIP(host) !== 0) }),
     ...(sasl && { sasl }),
   }
+}
+
+const CLOSING_MS = 1_000
+
+/** Does not wait for a broker that hangs, nor for what is under way. */
+export async function closeClient(
+  client: Admin | { close(isForced: boolean): Promise<void> },
+): Promise<void> {
+  // That of an Admin takes no such word: it would call it, and end the process.
+  const closed = client instanceof Admin ? client.close() : client.close(true)
+  await Promise.race([closed.catch(() => {}), pause(CLOSING_MS)])
 }

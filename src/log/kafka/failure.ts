@@ -1,5 +1,6 @@
 // What the client's errors mean. They are nested: one for several brokers holds one for each, one for a
 // connection has its cause, and only the innermost say what has happened.
+import { AppError } from '../../errors.ts'
 
 /** What a broker refuses until an operator mends it. */
 export interface Refusal {
@@ -91,6 +92,25 @@ export function refusalOf(error: unknown): Refusal | undefined {
 export function apiIdsOf(error: unknown): string[] {
   const ids = partsOf(error).map((part) => nameIn(part, 'apiId'))
   return [...new Set(ids.filter((id) => id !== undefined))]
+}
+
+/** The brokers say that there is no topic of this name. */
+export function isTopicUnknown(error: unknown): boolean {
+  // The client replaces the answer to a question about topics by an error of its own.
+  const isSaid = partsOf(error).some(({ message }) => message.startsWith('Unknown topic'))
+  return isSaid || apiIdsOf(error).includes('UNKNOWN_TOPIC_OR_PARTITION')
+}
+
+/** The offset that was asked for is not in the log. */
+export function isOutOfRange(error: unknown): boolean {
+  return apiIdsOf(error).includes('OFFSET_OUT_OF_RANGE')
+}
+
+/** What the client throws, as what may succeed later. */
+export function brokerAway(cause: unknown): AppError {
+  const refusal = refusalOf(cause)
+  const reason = refusal === undefined ? troubleOf(cause) : `it ${refusal.found}`
+  return new AppError('store_unavailable', `Kafka does not answer: ${reason}`, { cause })
 }
 
 /** What was said in the first place, by each broker. */

@@ -5,14 +5,20 @@ import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Admin } from '@platformatic/kafka'
-import { clientOptions, type KafkaConnection } from '../../../src/log/kafka/client.ts'
-import { apiIdsOf, refusalOf, troubleOf } from '../../../src/log/kafka/failure.ts'
+import { clientOptions, closeClient, type KafkaConnection } from '../../../src/log/kafka/client.ts'
+import {
+  apiIdsOf,
+  brokerAway,
+  isTopicUnknown,
+  refusalOf,
+  troubleOf,
+} from '../../../src/log/kafka/failure.ts'
 import { kafkaMissing } from '../../support/kafka-binaries.ts'
 import { startSecuredKafka } from '../../support/kafka.ts'
 
 const missing = kafkaMissing() ?? false
 
-async function failureOf(connection: KafkaConnection): Promise<unknown> {
+async function failureOf(connection: KafkaConnection, topics: string[] = []): Promise<unknown> {
   const admin = new Admin({
     ...clientOptions(connection, 'test'),
     retries: 0,
@@ -21,12 +27,12 @@ async function failureOf(connection: KafkaConnection): Promise<unknown> {
   })
   admin.on('error', () => {})
   try {
-    await admin.metadata({ topics: [] })
+    await admin.metadata({ topics })
     return undefined
   } catch (error) {
     return error
   } finally {
-    await admin.close()
+    await closeClient(admin)
   }
 }
 
@@ -59,13 +65,20 @@ test(
   },
 )
 
-test('a broker that asks for no user says so', { skip: missing }, async () => {
-  const [host = '', port] = (process.env['KAFKA_BROKERS_TEST'] ?? '').split(':')
-  const sasl = { mechanism: 'PLAIN', username: 'me', password: 'sesame' } as const
-  const brokers = [{ host, port: Number(port) }]
-  const failure = await failureOf({ brokers, tls: undefined, sasl })
-  assert.equal(refusalOf(failure)?.found, 'asks for no user and password')
-})
+test(
+  'a broker that asks for no user, or knows no such topic, says so',
+  { skip: missing },
+  async () => {
+    const [host = '', port] = (process.env['KAFKA_BROKERS_TEST'] ?? '').split(':')
+    const sasl = { mechanism: 'PLAIN', username: 'me', password: 'sesame' } as const
+    const brokers = [{ host, port: Number(port) }]
+    const failure = await failureOf({ brokers, tls: undefined, sasl })
+    assert.equal(refusalOf(failure)?.found, 'asks for no user and password')
+    assert.match(brokerAway(failure).message, /^Kafka does not answer: it asks for no user/)
+    const unknown = await failureOf({ brokers, tls: undefined, sasl: undefined }, ['no-such-topic'])
+    assert.deepEqual([isTopicUnknown(unknown), isTopicUnknown(failure)], [true, false])
+  },
+)
 
 test('what may pass is no refusal, and every broker has its say', async () => {
   await using closing = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
