@@ -67,6 +67,11 @@ export const ERRORS = {
     title: 'Not found',
     about: 'There is nothing at this path.',
   },
+  wrong_role: {
+    status: 404,
+    title: 'Wrong role',
+    about: 'This process only counts (`ROLE=aggregator`): ask one with `ROLE=api`.',
+  },
   banner_not_found: {
     status: 404,
     title: 'Banner not found',

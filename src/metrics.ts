@@ -1,6 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ErrorCode } from './errors.ts'
 
+const CLICKS_BUCKETS = [1, 3, 10, 30, 100, 300, 1_000, 3_000]
+const SECONDS_BUCKETS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+
 /**
  * Every metric of the service. received = accepted + refused + those under way.
  *
@@ -12,6 +15,10 @@ export class Metrics {
   readonly clicks = { received: 0, accepted: 0, refused: new Map<ErrorCode, number>() }
   /** Reads how many clicks are not yet durable or refused; the log's, once there is one. */
   waiting: () => number = () => 0
+  /** Reads how many partitions of the log this process counts. */
+  partitions: () => number = () => 0
+  /** Reads how many of their records are known to wait. */
+  logWaiting: () => number = () => 0
   /** Reads how many streams of live counts there are. */
   streams: () => number = () => 0
   /** Reads how many connections are open. */
@@ -19,6 +26,9 @@ export class Metrics {
   readonly connectionsDropped: Counter
   readonly late: Counter
   readonly keysPurged: Counter
+  readonly sends: Counter<'outcome'>
+  readonly sendClicks: Histogram
+  readonly sendSeconds: Histogram
   readonly attempts: Counter<'outcome'>
   readonly batchClicks: Histogram
   readonly commitSeconds: Histogram
@@ -50,6 +60,12 @@ export class Metrics {
     this.#gauge('clicks_waiting', 'Clicks that are not yet durable or refused.', () =>
       this.waiting(),
     )
+    this.#gauge('partitions', 'Partitions of the click log that are counted here.', () =>
+      this.partitions(),
+    )
+    this.#gauge('log_waiting_records', 'Records of these that wait to be counted.', () =>
+      this.logWaiting(),
+    )
     this.#gauge('live_streams', 'Readers that follow /live.', () => this.streams())
     this.#gauge('connections', 'Open connections.', () => this.connections())
     this.connectionsDropped = new Counter({
@@ -73,16 +89,34 @@ export class Metrics {
       labelNames: ['outcome'],
       registers,
     })
+    this.sends = new Counter({
+      name: 'tallymark_sends_total',
+      help: 'Sends to Kafka, by outcome: taken, or given-up (not known to be durable).',
+      labelNames: ['outcome'],
+      registers,
+    })
+    this.sendClicks = new Histogram({
+      name: 'tallymark_send_clicks',
+      help: 'Clicks in a send to Kafka.',
+      buckets: CLICKS_BUCKETS,
+      registers,
+    })
+    this.sendSeconds = new Histogram({
+      name: 'tallymark_send_seconds',
+      help: 'Duration of a send to Kafka.',
+      buckets: SECONDS_BUCKETS,
+      registers,
+    })
     this.batchClicks = new Histogram({
       name: 'tallymark_commit_clicks',
       help: 'Clicks in a batch.',
-      buckets: [1, 3, 10, 30, 100, 300, 1_000, 3_000],
+      buckets: CLICKS_BUCKETS,
       registers,
     })
     this.commitSeconds = new Histogram({
       name: 'tallymark_commit_seconds',
       help: 'Duration of an attempt to commit a batch.',
-      buckets: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+      buckets: SECONDS_BUCKETS,
       registers,
     })
   }

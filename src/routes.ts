@@ -16,7 +16,7 @@ import type { Fields } from './fields.ts'
 import { checkRead, type Tokens } from './http/access.ts'
 import { readBody } from './http/body.ts'
 import { descriptionOf, DOCS_FILES, docsFile, toDocs } from './http/docs.ts'
-import { healthz, metricsPage, readyz } from './http/health.ts'
+import { healthz, metricsPage, readyz, type ReadyPart } from './http/health.ts'
 import { OPERATIONS } from './http/operations.ts'
 import { bannerIdOf, queryOf, type Operation, type Route } from './http/route.ts'
 import type { Metrics } from './metrics.ts'
@@ -50,6 +50,9 @@ export type RouteParts = CountParts &
     readonly registry: BannerRegistry
     readonly metrics: Metrics
     readonly tokens: Tokens
+    readonly readiness: () => readonly ReadyPart[]
+    /** Without it only the paths that watch the process are served. */
+    readonly takesClicks: boolean
   }
 
 // The blanks of JSON: \s has more.
@@ -62,7 +65,25 @@ export function routes(parts: RouteParts): readonly Route[] {
     ...[...statistics(parts), ...banners(parts)].map((route) => afterLoading(parts, route)),
     ...operating(parts, () => openApiOf(table)),
   ]
-  return table
+  return parts.takesClicks ? table : table.map(ofAnotherRole)
+}
+
+/** Paths by which each role is watched. */
+const EVERY_ROLE = ['/healthz', '/readyz', '/metrics']
+
+/** A process that only counts has no answers, and says so before it asks who wants one. */
+function ofAnotherRole(route: Route): Route {
+  if (EVERY_ROLE.includes(route.path)) return route
+  return {
+    ...route,
+    access: 'open',
+    handle() {
+      throw new AppError(
+        'wrong_role',
+        'This process only counts (ROLE=aggregator). Ask one with ROLE=api.',
+      )
+    },
+  }
 }
 
 /** A store that is away at the start has no tables yet, maybe, and no banners of the first start. */
@@ -187,7 +208,7 @@ function banners(parts: RouteParts): Route[] {
 }
 
 function operating(
-  { registry, sink, metrics }: RouteParts,
+  { registry, readiness, metrics }: RouteParts,
   description: () => Promise<object>,
 ): Route[] {
   const methods = ['GET', 'HEAD'] as const
@@ -197,7 +218,7 @@ function operating(
       methods,
       path: '/readyz',
       access: 'open',
-      handle: readyz(registry, sink),
+      handle: readyz(registry, readiness),
       operation: OPERATIONS.readyz,
     },
     {

@@ -19,6 +19,8 @@ const NOUNS = [
 ].map((noun) => `${noun}.ts`)
 const PORTS = [
   'log/click-log.ts',
+  'log/kafka/dead-letters.ts',
+  'log/kafka/partition-store.ts',
   'store/count-store.ts',
   'store/import-store.ts',
   'registry/banner-store.ts',

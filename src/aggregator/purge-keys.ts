@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts'
 import { isUnavailable } from '../errors.ts'
 import { sleep } from '../lib/background.ts'
 import type { CountStore } from '../store/count-store.ts'
@@ -9,7 +8,6 @@ const STEP_PAUSE_MS = 25
 const IDLE_PAUSE_MS = 60_000
 
 export interface PurgeOptions {
-  readonly clock: Clock
   readonly retentionMs: number
   readonly onPurged: (keys: number) => void
   /** For tests; between looks when there is nothing to forget. */
@@ -22,17 +20,20 @@ export async function runKeyPurge(
   options: PurgeOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, retentionMs, onPurged, idlePauseMs = IDLE_PAUSE_MS } = options
+  const { retentionMs, onPurged, idlePauseMs = IDLE_PAUSE_MS } = options
   while (!signal.aborted) {
-    const purged = await purgeStep(store, clock.now() - retentionMs)
+    const purged = await purgeStep(store, retentionMs)
     onPurged(purged)
     await sleep(purged === STEP_KEYS ? STEP_PAUSE_MS : idlePauseMs, signal)
   }
 }
 
-async function purgeStep(store: Pick<CountStore, 'purgeKeys'>, before: number): Promise<number> {
+async function purgeStep(
+  store: Pick<CountStore, 'purgeKeys'>,
+  retentionMs: number,
+): Promise<number> {
   try {
-    return await store.purgeKeys(before, STEP_KEYS)
+    return await store.purgeKeys(retentionMs, STEP_KEYS)
   } catch (error) {
     // A store that is away loses nothing here: the keys wait for the next step.
     if (isUnavailable(error)) return 0

@@ -1,4 +1,4 @@
-import { visitStore, type CommandStore } from '../app.ts'
+import { visitStore, type CommandStore } from '../open-store.ts'
 import { NEW_BANNER, type Banner, type NewBanner } from '../banner.ts'
 import { AppError } from '../errors.ts'
 import { parseFields } from '../fields.ts'

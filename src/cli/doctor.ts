@@ -1,7 +1,7 @@
-import { inspectStore } from '../app.ts'
 import { fail, ok, warn, type Check } from '../check.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
+import { inspectStore } from '../open-store.ts'
 import { parseArguments, type Command } from './command.ts'
 import { print, printable } from './print.ts'
 import { shapeOf } from './serve.ts'

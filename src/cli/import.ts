@@ -1,4 +1,4 @@
-import { openStore } from '../app.ts'
+import { openStore } from '../open-store.ts'
 import type { Config } from '../config.ts'
 import { AppError, OperatorError, reasonOf } from '../errors.ts'
 import type { ImportStore } from '../store/import-store.ts'
@@ -45,7 +45,7 @@ async function takeOver(): Promise<Report> {
   const original = originalOf(config)
   // Only here: the service with the embedded store does without the driver of Postgres.
   const { readOriginalCounts } = await import('./original-counts.ts')
-  const { store, prepare } = await openStore(config.store)
+  const { store, prepare } = await openStore(config)
   await using closing = new AsyncDisposableStack()
   closing.use(store)
   try {

@@ -1,4 +1,4 @@
-import { migrateStore } from '../app.ts'
+import { migrateStore } from '../open-store.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, type Command } from './command.ts'
 import { print } from './print.ts'

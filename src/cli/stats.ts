@@ -1,4 +1,4 @@
-import { visitStore } from '../app.ts'
+import { visitStore } from '../open-store.ts'
 import { BANNER_ID_MAX, parseBannerId } from '../banner.ts'
 import { AppError } from '../errors.ts'
 import { textOf } from '../query/formats.ts'

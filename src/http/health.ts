@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
-import type { ClickSink } from '../log/click-log.ts'
 import type { Metrics } from '../metrics.ts'
 import { sendProblem } from './problem.ts'
 
@@ -9,19 +8,41 @@ export async function healthz(_: FastifyRequest, reply: FastifyReply): Promise<F
   return reply.header('cache-control', 'no-store').send({ status: 'ok' })
 }
 
+/** A part of the service, as `/readyz` tells it. */
+export interface ReadyPart {
+  readonly name: string
+  /** Why it cannot do its work; undefined: it can. */
+  readonly trouble: string | undefined
+  /** Clicks are counted all the same while it is in trouble. */
+  readonly isOptional?: boolean
+  /** Clicks that wait here. */
+  readonly waiting?: number
+  /** Partitions of the click log that are counted here. */
+  readonly partitions?: number
+}
+
 /** `/readyz`: whether a click would be counted now, and the state of each part. */
-export function readyz(registry: { readonly isLoaded: boolean }, sink: Pick<ClickSink, 'state'>) {
+export function readyz(
+  registry: { readonly isLoaded: boolean },
+  others: () => readonly ReadyPart[],
+) {
   return async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const { waiting, trouble } = sink.state()
-    const parts = {
-      registry: { status: registry.isLoaded ? 'ok' : 'not loaded' },
-      log: { status: trouble ?? 'ok', waiting },
-    }
-    if (registry.isLoaded && trouble === undefined) {
+    const trouble = registry.isLoaded ? undefined : 'not loaded'
+    const all: ReadyPart[] = [{ name: 'registry', trouble }, ...others()]
+    const parts = Object.fromEntries(all.map((part) => [part.name, stateOf(part)]))
+    if (all.every((part) => part.trouble === undefined || part.isOptional === true)) {
       return reply.header('cache-control', 'no-store').send({ status: 'ready', parts })
     }
     const error = new AppError('not_ready', 'Clicks cannot be counted at the moment.')
     return sendProblem(reply, error, { parts })
+  }
+}
+
+function stateOf({ trouble = 'ok', waiting, partitions }: ReadyPart) {
+  return {
+    status: trouble,
+    ...(waiting !== undefined && { waiting }),
+    ...(partitions !== undefined && { partitions }),
   }
 }
 

@@ -32,7 +32,11 @@ export const OPERATIONS = {
             status: v.literal('ready'),
             parts: v.record(
               v.string(),
-              v.strictObject({ status: v.string(), waiting: v.optional(v.number()) }),
+              v.strictObject({
+                status: v.string(),
+                waiting: v.optional(v.number()),
+                partitions: v.optional(v.number()),
+              }),
             ),
           }),
           example: {

@@ -43,6 +43,11 @@ export class BannerRegistry {
     return this.#version !== undefined
   }
 
+  /** Whether a banner was ever registered, as far as memory knows: false may be wrong. */
+  knows(id: number): boolean {
+    return this.#statuses.has(id)
+  }
+
   /** Throws `store_unavailable`. */
   checkLoaded(): void {
     if (this.isLoaded) return

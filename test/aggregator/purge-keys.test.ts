@@ -6,20 +6,19 @@ import { AppError } from '../../src/errors.ts'
 /** Runs the purge against a script of what each step does, until the script is over. */
 async function purgeBy(steps: readonly (number | Error)[]) {
   const stop = new AbortController()
-  const asked: { before: number; limit: number }[] = []
+  const asked: { retentionMs: number; limit: number }[] = []
   let purged = 0
   const store = {
-    async purgeKeys(before: number, limit: number): Promise<number> {
+    async purgeKeys(retentionMs: number, limit: number): Promise<number> {
       const step = steps[asked.length]
-      asked.push({ before, limit })
+      asked.push({ retentionMs, limit })
       if (asked.length >= steps.length) stop.abort()
       if (step instanceof Error) throw step
       return step ?? 0
     },
   }
-  const clock = { now: () => 1_000_000 }
   const onPurged = (keys: number): void => void (purged += keys)
-  await runKeyPurge(store, { clock, retentionMs: 400_000, onPurged, idlePauseMs: 1 }, stop.signal)
+  await runKeyPurge(store, { retentionMs: 400_000, onPurged, idlePauseMs: 1 }, stop.signal)
   return { asked, purged }
 }
 
@@ -28,7 +27,7 @@ test('keys are forgotten after the retention, in small steps, again and again', 
   assert.equal(purged, 1_020)
   assert.deepEqual(
     asked,
-    asked.map(() => ({ before: 600_000, limit: 500 })),
+    asked.map(() => ({ retentionMs: 400_000, limit: 500 })),
   )
 })
 

@@ -65,6 +65,6 @@ export class FakeStore implements Pick<CountStore, 'commit'> {
   }
 }
 
-function unavailable(): AppError {
+export function unavailable(): AppError {
   return new AppError('store_unavailable', 'the store is away')
 }

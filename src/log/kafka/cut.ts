@@ -21,21 +21,32 @@ export interface CutOptions {
   readonly max: number
   /** Whether the banner was ever registered, as far as this process knows. */
   readonly isKnown: (bannerId: number) => boolean
+  readonly refused?: Refused | undefined
+}
+
+/** A record that the store would not take, though it reads as a click. */
+export interface Refused {
+  readonly position: bigint
+  readonly cause: Error
 }
 
 /** Cuts what was fetched into pieces to count, one after the other. */
 export function* cut(
   batches: readonly RecordsBatch[],
-  { from, max, isKnown }: CutOptions,
+  { from, max, isKnown, refused }: CutOptions,
 ): Generator<Piece> {
   let clicks: Click[] = []
   let suspects: Suspect[] = []
+  let begin = from
   let to = from
   for (const { attributes, firstOffset, lastOffsetDelta, records } of batches) {
     for (const { offsetDelta, value } of (attributes & IS_CONTROL) === 0 ? records : []) {
       const position = firstOffset + BigInt(offsetDelta)
       if (position < from) continue
-      const click = decodeRecord(value)
+      const click =
+        position === refused?.position
+          ? `the store refuses it: ${refused.cause.message}`
+          : decodeRecord(value)
       const bytes = value ?? new Uint8Array()
       if (typeof click === 'string') suspects.push({ position, bytes, reason: click })
       else if (isKnown(click.bannerId)) clicks.push(click)
@@ -43,6 +54,7 @@ export function* cut(
       to = position + 1n
       if (clicks.length + suspects.length < max) continue
       yield { clicks, suspects, to }
+      begin = to
       clicks = []
       suspects = []
     }
@@ -50,5 +62,5 @@ export function* cut(
     const end = firstOffset + BigInt(lastOffsetDelta) + 1n
     if (end > to) to = end
   }
-  if (to > from) yield { clicks, suspects, to }
+  if (to > begin) yield { clicks, suspects, to }
 }

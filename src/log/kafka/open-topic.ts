@@ -1,6 +1,6 @@
 import { AppError, OperatorError } from '../../errors.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
-import type { KafkaTopic } from './topic.ts'
+import type { Topic } from './topic.ts'
 
 /** So long may a topic be missing before it counts as deleted: brokers learn of their topics one after the other. */
 const MISSING_MAX_MS = 10_000
@@ -11,7 +11,7 @@ const MISSING_MAX_MS = 10_000
  * OperatorError with exit code 3 if the topic is not the one that was counted from.
  */
 export async function openTopic(
-  topic: KafkaTopic,
+  topic: Topic,
   store: Pick<PartitionStore, 'openPartitions' | 'readPartitions'>,
 ): Promise<number> {
   let found = await topic.describe()
@@ -29,7 +29,7 @@ export async function openTopic(
 }
 
 /** Why the topic cannot be counted from, though it should be there. */
-export function missing(topic: KafkaTopic, stored: readonly StoredPartition[]): Error {
+export function missing(topic: Topic, stored: readonly StoredPartition[]): Error {
   if (topic.missingForMs < MISSING_MAX_MS) {
     return new AppError('store_unavailable', `The brokers know of no topic ${topic.name}.`)
   }

@@ -53,8 +53,11 @@ export interface PartitionStore {
   /** Gives all leases of a process back at once. */
   releaseLeases(member: string): Promise<void>
   /**
-   * Says that a process puts clicks into the log; with `lastAppendAt` (Unix milliseconds of the shared
-   * clock) that it has ended, and when the log last took a click of it.
+   * Says that a process puts clicks into the log: before it reads which partitions are open, as it
+   * appends to no others, and again every few seconds. A minute after it last did, nothing that the log
+   * takes may be acknowledged any more: the log may have been called drained. With `lastAppendAt`
+   * (Unix milliseconds of the shared clock) it says that it has ended, and when the log last took a click
+   * of it; 0 if never.
    */
   announceApi(member: string, lastAppendAt?: number): Promise<void>
 }

@@ -23,6 +23,12 @@ export interface Description {
   readonly leaders: readonly number[]
 }
 
+/** What its users know of it. */
+export type Topic = Pick<
+  KafkaTopic,
+  'name' | 'missingForMs' | 'describe' | 'create' | 'starts' | 'ends' | 'hint'
+>
+
 /**
  * The topic as a whole: whether it is there, where its partitions lead, begin and end. On connections of
  * its own, so that no answer waits behind that of a fetch. Its methods throw `store_unavailable` while

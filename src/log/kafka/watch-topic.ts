@@ -3,12 +3,12 @@ import { sleep } from '../../lib/background.ts'
 import { lostRecords, missing, openTopic } from './open-topic.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
 import type { KafkaSink } from './sink.ts'
-import type { KafkaTopic } from './topic.ts'
+import type { Topic } from './topic.ts'
 
 const INTERVAL_MS = 1_000
 
 export interface WatchParts {
-  readonly topic: KafkaTopic
+  readonly topic: Topic
   readonly store: PartitionStore
   readonly sink: Pick<KafkaSink, 'open' | 'refuse'>
   /** This process, a UUID. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
+import type { Connections, Row, Statement } from './connections.ts'
 
 /**
  * The database's clock, which all processes share, told from the instants that come with its
@@ -22,6 +23,17 @@ export class PostgresClock implements Clock {
     // The hundredth makes up for a sum of fractions that lost its last bit.
     this.#last = Math.max(this.#last, Math.floor(this.#offset + performance.now() + 0.01))
     return this.#last
+  }
+
+  /** The first row of an answer; its `instant` corrects the clock. */
+  async ask(
+    connections: Pick<Connections, 'query'>,
+    statement: Statement,
+  ): Promise<Row | undefined> {
+    const sentAt = performance.now()
+    const [row] = await connections.query(statement)
+    if (row !== undefined) this.observe(Number(row['instant']), sentAt)
+    return row
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { Clock } from '../../clock.ts'
-import { isUnavailable, OperatorError } from '../../errors.ts'
+import { BatchRejected, isUnavailable, OperatorError } from '../../errors.ts'
 import {
   notAdded,
   type BannerChanges,
@@ -24,12 +24,14 @@ import {
 import { PostgresClock } from './clock.ts'
 import { commitBatch, lastBatchId } from './commit.ts'
 import { Connections, type PostgresConnection, type Row, type Statement } from './connections.ts'
-import { refusalOf } from './failure.ts'
+import { isOfTheData, refusalOf } from './failure.ts'
 import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { migrate, schemaVersion } from './migrate.ts'
+import { PostgresPartitions } from './partitions.ts'
 import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
 import {
+  forgetMembers,
   forgetWriters,
   inspectServer,
   keepAlive,
@@ -47,12 +49,14 @@ const READS_WAITING_MAX = 200
 const CHANGES_WAITING_MAX = 100
 const UPKEEP_CONNECTIONS_MAX = 2
 /** Of one process, at most. */
-export const CONNECTIONS_MAX = 1 + READ_CONNECTIONS_MAX + 1 + UPKEEP_CONNECTIONS_MAX
+export const CONNECTIONS_MAX = 1 + READ_CONNECTIONS_MAX + 1 + UPKEEP_CONNECTIONS_MAX + 1
 /** The second one takes bytes as they come, and they are UTF-8. */
 const ENCODINGS = ['UTF8', 'SQL_ASCII']
 const KEEP_ALIVE_INTERVAL_MS = 10_000
 /** A writer that no process has kept alive for so long is gone. */
 const WRITER_RETENTION_MS = 7 * 86_400_000
+/** Nothing depends on aggregators that are gone, but whoever looks may wonder where they are. */
+const AGGREGATOR_RETENTION_MS = 86_400_000
 
 export interface PostgresOptions {
   readonly connection: PostgresConnection
@@ -60,20 +64,25 @@ export interface PostgresOptions {
   readonly label: string
   /** For tests: how long one attempt to commit may take. */
   readonly commitTimeoutMs?: number
+  /** Told how many records of a batch were kept as dead letters. */
+  readonly onDeadLetters?: (letters: number) => void
 }
 
 /**
  * The store of any number of processes: one Postgres database, whose clock they share. Commits go
- * through one connection, reads through a few, changes of banners through one, the rest through others,
- * so that none waits for another kind.
+ * through one connection, reads through a few, changes of banners through one, leases of partitions through one,
+ * the rest through others, so that none waits for another kind.
  */
 export class PostgresDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
+  /** Used with Kafka as the click log alone. */
+  readonly partitions: PostgresPartitions
   readonly #options: PostgresOptions
   readonly #clock = new PostgresClock()
   readonly #commits: Connections
   readonly #reads: Connections
   readonly #changes: Connections
   readonly #upkeep: Connections
+  readonly #leases: Connections
   readonly #merger: Merger
   readonly #sources = new Set<string>()
   readonly #keepingAlive: NodeJS.Timeout
@@ -111,6 +120,16 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
       waitingMax: 10,
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
+    // Like the others it connects when it is first asked: without Kafka never.
+    this.#leases = new Connections({
+      connection,
+      purpose: 'leases',
+      connectionsMax: 1,
+      waitingMax: 10,
+      queryTimeoutMs: commitTimeoutMs,
+    })
+    const [clock, upkeep, leases] = [this.#clock, this.#upkeep, this.#leases]
+    this.partitions = new PostgresPartitions({ clock, upkeep, leases })
     this.#merger = new Merger(this.#upkeep)
     this.#keepingAlive = setInterval(() => void this.#keepAliveIfThere(), KEEP_ALIVE_INTERVAL_MS)
   }
@@ -217,13 +236,17 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   async #keepAlive(): Promise<void> {
     await this.#setClock()
     const own = [...this.#sources]
-    await this.#upkeep.query(forgetWriters(this.#clock.now() - WRITER_RETENTION_MS, own))
+    const now = this.#clock.now()
+    await this.#upkeep.query(forgetWriters(now - WRITER_RETENTION_MS, own))
+    await this.#upkeep.query(
+      forgetMembers(now - AGGREGATOR_RETENTION_MS, now - WRITER_RETENTION_MS),
+    )
   }
 
   /** Exchanges instants with the other processes. */
   async #setClock(): Promise<void> {
     const instant = this.#clock.isSet ? this.#clock.now() : 0
-    const row = await this.#ask(this.#upkeep, keepAlive([...this.#sources], instant))
+    const row = await this.#clock.ask(this.#upkeep, keepAlive([...this.#sources], instant))
     this.#clock.holdAt(Number(row?.['latest'] ?? 0))
   }
 
@@ -243,15 +266,29 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
 
   async commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
     await this.#merger.makeRoom()
-    const { span } = aggregate
-    const commit = await this.#ask(this.#commits, commitBatch(aggregate, this.#clock.now()))
+    const { span, deltas, keyed, suspects } = aggregate
+    const commit = await this.#attempt(aggregate)
     let isCounted = commit?.['is_moved'] === true
     if (!isCounted) {
-      const last = await this.#ask(this.#commits, lastBatchId(span.source))
+      const last = await this.#clock.ask(this.#commits, lastBatchId(span.source))
       isCounted = last?.['batch_id'] === span.batchId
     }
-    this.#merger.added(aggregate.deltas.length + aggregate.keyed.length)
+    this.#merger.added(deltas.length + keyed.length + suspects.length)
+    const deadLetters = Number(commit?.['dead_letters'] ?? 0)
+    if (deadLetters > 0) this.#options.onDeadLetters?.(deadLetters)
     return isCounted ? 'counted' : 'superseded'
+  }
+
+  async #attempt(aggregate: Aggregate): Promise<Row | undefined> {
+    try {
+      return await this.#clock.ask(this.#commits, commitBatch(aggregate, this.#clock.now()))
+    } catch (error) {
+      // What a writer sends was checked by this process. What stands in a partition stays there,
+      // and every process that tries it would end.
+      if (aggregate.span.source.startsWith('writer:') || !isOfTheData(error)) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new BatchRejected(`The store cannot take the batch: ${reason}`, { cause: error })
+    }
   }
 
   async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
@@ -265,11 +302,11 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   }
 
   async recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
-    return recentOf(await this.#ask(this.#reads, readRecent(tally, since)))
+    return recentOf(await this.#clock.ask(this.#reads, readRecent(tally, since)))
   }
 
-  async purgeKeys(before: number, limit: number): Promise<number> {
-    const [row] = await this.#upkeep.query(purgeKeys(before, limit))
+  async purgeKeys(retentionMs: number, limit: number): Promise<number> {
+    const [row] = await this.#upkeep.query(purgeKeys(retentionMs, limit))
     return Number(row?.['purged'])
   }
 
@@ -310,25 +347,18 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     return row && bannerOf(row)
   }
 
-  /** Every answer with an `instant` corrects the clock. */
-  async #ask(connections: Connections, statement: Statement): Promise<Row | undefined> {
-    const sentAt = performance.now()
-    const [row] = await connections.query(statement)
-    if (row !== undefined) this.#clock.observe(Number(row['instant']), sentAt)
-    return row
-  }
-
   /**
-   * The instant was read before the answer's snapshot was taken, so what was acknowledged before it
-   * had been committed before the snapshot. Where the database's clock went back it is held, as the
-   * clock of clicks is: at what had been answered when this read began, for its snapshot has that.
+   * Until when it is complete: what open partitions say in the answer's snapshot, else the instant that was
+   * read before that was taken, as what was acknowledged before it had been committed before the snapshot.
+   * Where the database's clock went back it is held, as the clock of clicks is: at what had been
+   * answered when this read began, for its snapshot has that.
    */
   async #read(
     statement: Statement,
   ): Promise<{ readonly row: Row | undefined; readonly completeUntil: number }> {
     const answeredBefore = this.#completeUntil
-    const row = await this.#ask(this.#reads, statement)
-    const completeUntil = Math.max(answeredBefore, Number(row?.['instant']))
+    const row = await this.#clock.ask(this.#reads, statement)
+    const completeUntil = Math.max(answeredBefore, Number(row?.['complete_until']))
     this.#completeUntil = Math.max(this.#completeUntil, completeUntil)
     return { row, completeUntil }
   }
@@ -340,6 +370,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     closing.use(this.#reads)
     closing.use(this.#changes)
     closing.use(this.#upkeep)
+    closing.use(this.#leases)
     closing.use(this.#merger)
   }
 }

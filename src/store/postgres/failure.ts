@@ -31,6 +31,11 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Error && ['Error', 'AggregateError'].includes(error.name)
 }
 
+/** The data of the statement is what the database cannot take, and it has taken nothing of it. */
+export function isOfTheData(error: unknown): boolean {
+  return ['22', '23'].includes(sqlState(error)?.slice(0, 2) ?? '')
+}
+
 /** What the server refuses for good at the start, as a sentence; undefined for other errors. */
 export function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined

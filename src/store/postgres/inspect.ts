@@ -152,7 +152,8 @@ function askRights(): Statement {
         select format('%I.%I', schemaname, tablename) as name from pg_tables
         where schemaname = current_schema() and tablename in (
           'banners', 'registry', 'positions', 'merges', 'unmerged', 'keys', 'minute_counts',
-          'quarter_counts', 'day_counts', 'imported_counts', 'schema_versions'
+          'quarter_counts', 'day_counts', 'imported_counts', 'partitions', 'members',
+          'dead_letters', 'schema_versions'
         )
       )
       select current_user::text as "user", current_schema()::text as schema,

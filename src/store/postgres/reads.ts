@@ -8,6 +8,10 @@ import type { Row, Statement } from './connections.ts'
 // Every read is one statement, so one snapshot, and tells the instant that was read before it. It
 // has what is not merged yet. Rows come as JSON, which is parsed in one go.
 
+/** For the clock, and until when the answer is complete: told by the snapshot that has the counts. */
+const INSTANTS = `shared_instant()::float8 as instant,
+    (select complete_until())::float8 as complete_until`
+
 const RESOLUTIONS = ['minute', 'quarter', 'day'] as const satisfies Resolution[]
 
 /** Resolutions whose rows hold several counts: how many, and by what column the rows go. */
@@ -68,7 +72,7 @@ const SERIES = `
     select minute, sum(count) as count from unmerged_deltas
     where banner_id = $5 and tally = $6 group by minute
   )
-  select shared_instant()::float8 as instant,
+  select ${INSTANTS},
     coalesce(
       json_agg(
         json_build_array(lower * minutes, upper * minutes, slot * minutes, minutes, counts)
@@ -137,7 +141,7 @@ const TOTALS = `
   ), sums as (
     select banner_id, sum(total) as total from parts group by banner_id
   )
-  select shared_instant()::float8 as instant,
+  select ${INSTANTS},
     coalesce(
       json_agg(
         json_build_object('bannerId', banner_id, 'name', coalesce(name, ''), 'total', total)

@@ -54,14 +54,32 @@ export function forgetWriters(before: number, own: readonly string[]): Statement
   }
 }
 
-/** Forgets up to `limit` keys that were counted before `before`; returns how many as `purged`. */
-export function purgeKeys(before: number, limit: number): Statement {
+/**
+ * Forgets aggregators that were last seen before `aggregatorsBefore`, and apis that were before `apisBefore`,
+ * unless a click of theirs may not be counted yet (see drain_state).
+ */
+export function forgetMembers(aggregatorsBefore: number, apisBefore: number): Statement {
+  return {
+    name: 'forget_members',
+    text: `
+      delete from members
+      where role = 'aggregator' and seen < $1
+        or role = 'api' and seen < $2 and not exists (
+          select from partitions where is_open and complete_until <= seen + 60000
+        )`,
+    values: [aggregatorsBefore, apisBefore],
+  }
+}
+
+/** Forgets up to `limit` keys, see CountStore; returns how many as `purged`. */
+export function purgeKeys(retentionMs: number, limit: number): Statement {
   return {
     name: 'purge_keys',
     // Another process may be at the same keys: it has its own.
     text: `
       with old as (
-        select banner_id, hash from keys where counted_at < $1
+        select banner_id, hash from keys
+        where counted_at < (select complete_until()) - $1::bigint
         order by counted_at limit $2
         for update skip locked
       ), purged as (
@@ -70,7 +88,7 @@ export function purgeKeys(before: number, limit: number): Statement {
         returning 1
       )
       select count(*)::int as purged from purged`,
-    values: [before, limit],
+    values: [retentionMs, limit],
   }
 }
 

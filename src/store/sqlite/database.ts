@@ -85,8 +85,10 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     return this.#read('recent', { tally, since })
   }
 
-  purgeKeys(before: number, limit: number): Promise<number> {
-    return this.#writer.call('purgeKeys', { before, limit, instant: this.clock.now() })
+  /** What is acknowledged is counted: everything is complete until now. */
+  purgeKeys(retentionMs: number, limit: number): Promise<number> {
+    const instant = this.clock.now()
+    return this.#writer.call('purgeKeys', { before: instant - retentionMs, limit, instant })
   }
 
   importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {

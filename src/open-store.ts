@@ -1,0 +1,94 @@
+// Which store stands behind the ports, for the service and for commands.
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { PartitionStore } from './log/kafka/partition-store.ts'
+import type { BannerStore } from './registry/banner-store.ts'
+import type { Check } from './check.ts'
+import type { CountStore } from './store/count-store.ts'
+import type { ImportStore } from './store/import-store.ts'
+import type { Migration } from './store/schema.ts'
+import { SqliteDatabase } from './store/sqlite/database.ts'
+import { SqliteGuest } from './store/sqlite/guest.ts'
+import { migrateFolder } from './store/sqlite/migrate.ts'
+
+export type Store = CountStore &
+  BannerStore &
+  ImportStore &
+  AsyncDisposable & {
+    readonly clock: Clock
+    /** Why clicks could probably not be counted now, as far as is known without trying. */
+    readonly trouble: string | undefined
+  }
+
+export interface OpenedStore {
+  readonly store: Store
+  /**
+   * Throws `store_unavailable` while the store is away; before it nothing else is to be called. Returns
+   * warnings for the operator.
+   */
+  readonly prepare: () => Promise<readonly string[]>
+  /** Where the partitions of a Kafka log are counted from: what the embedded store does not have. */
+  readonly partitions: PartitionStore | undefined
+}
+
+export async function openStore({
+  store: config,
+  clickLog,
+}: Pick<Config, 'store' | 'clickLog'>): Promise<OpenedStore> {
+  if (config.kind === 'sqlite') {
+    const store = new SqliteDatabase({ folder: config.folder })
+    return { store, prepare: async () => [], partitions: undefined }
+  }
+  // Only where it is needed: the driver takes 6 MB.
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  const store = new PostgresDatabase(config)
+  const { partitions } = store
+  const prepare = async (): Promise<readonly string[]> => {
+    const warnings = await store.prepare()
+    // Clicks that wait in a log that nobody counts would be missing from every answer.
+    if (clickLog.kind === 'direct') await partitions.closePartitions()
+    return warnings
+  }
+  return { store, prepare, partitions }
+}
+
+/** What a command asks of the store. */
+export type CommandStore = Pick<CountStore, 'series'> &
+  Pick<BannerStore, 'find' | 'list' | 'add' | 'addAll'> &
+  AsyncDisposable & { readonly clock: Clock }
+
+/**
+ * The store for one command, beside services that are at work on it. Throws an OperatorError if
+ * there is none yet, unless `writes`, or if its schema is not that of this version.
+ */
+export async function visitStore(
+  config: Config['store'],
+  { writes }: { readonly writes: boolean },
+): Promise<CommandStore> {
+  if (config.kind === 'sqlite') return new SqliteGuest({ folder: config.folder, writes })
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  await using building = new AsyncDisposableStack()
+  const store = building.use(new PostgresDatabase(config))
+  await store.join({ writes })
+  building.move()
+  return store
+}
+
+/** Brings the store's schema up to date as a start does, and no more. Throws as `prepare` does. */
+export async function migrateStore(config: Config['store']): Promise<Migration> {
+  if (config.kind === 'sqlite') return migrateFolder(config.folder)
+  const { PostgresDatabase } = await import('./store/postgres/database.ts')
+  await using store = new PostgresDatabase(config)
+  return await store.migrate()
+}
+
+/** What there is to say of the store to an operator. Changes nothing. */
+export async function inspectStore(config: Config['store']): Promise<readonly Check[]> {
+  if (config.kind === 'sqlite') {
+    const { inspectFolder } = await import('./store/sqlite/inspect.ts')
+    return inspectFolder(config.folder)
+  }
+  const { inspectPostgres } = await import('./store/postgres/inspect.ts')
+  return inspectPostgres(config)
+}
+
