@@ -19,6 +19,7 @@ import type { BannerRegistry } from './registry/banner-registry.ts'
 const BATCH_MAX = 5_000
 /** Of a process that ends: whether it can still say so. */
 const LEAVING_MS = 1_000
+const TROUBLE_TOLD_AFTER_MS = 2_000
 
 export interface LogParts {
   readonly config: Config
@@ -181,16 +182,27 @@ const NO_SINK: ClickSink = {
   state: () => ({ waiting: 0, trouble: undefined }),
 }
 
-/** One line when something goes wrong, one when it is right again. */
+/**
+ * One line when something goes wrong, one when it is right again. What passes by itself within moments,
+ * as after a topic was made, is not worth one.
+ */
 function tellChanges(
   logger: Logger,
   wrong: string,
   right: string,
 ): (trouble: string | undefined) => void {
-  let isWrong = false
+  let since: number | undefined
+  let isTold = false
   return (trouble) => {
-    if (trouble !== undefined && !isWrong) logger.warn(`${wrong}: ${trouble}`)
-    if (trouble === undefined && isWrong) logger.info(`${right} again`)
-    isWrong = trouble !== undefined
+    if (trouble === undefined) {
+      if (isTold) logger.info(`${right} again`)
+      since = undefined
+      isTold = false
+      return
+    }
+    since ??= performance.now()
+    if (isTold || performance.now() - since < TROUBLE_TOLD_AFTER_MS) return
+    isTold = true
+    logger.warn(`${wrong}: ${trouble}`)
   }
 }

@@ -91,4 +91,3 @@ export async function inspectStore(config: Config['store']): Promise<readonly Ch
   const { inspectPostgres } = await import('./store/postgres/inspect.ts')
   return inspectPostgres(config)
 }
-

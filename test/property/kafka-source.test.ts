@@ -21,10 +21,9 @@ const clicks = fc.array(
   }),
   { maxLength: 12 },
 )
-const weather = fc.array(
-  fc.constantFrom<Weather>('fine', 'refuses', 'answer lost', 'lands late'),
-  { maxLength: 30 },
-)
+const weather = fc.array(fc.constantFrom<Weather>('fine', 'refuses', 'answer lost', 'lands late'), {
+  maxLength: 30,
+})
 const told = fc.array(
   fc.record<Told>({
     how: fc.constantFrom('the truth', 'old positions', 'nothing'),

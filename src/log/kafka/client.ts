@@ -1,7 +1,7 @@
 // What every client of the brokers is made with. The configuration has been checked.
 import { isIP } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Admin, type BaseOptions } from '@platformatic/kafka'
+import type { BaseOptions } from '@platformatic/kafka'
 
 export interface KafkaConnection {
   readonly brokers: readonly { readonly host: string; readonly port: number }[]
@@ -37,10 +37,6 @@ export function clientOptions(connection: KafkaConnection, clientId: string): Cl
 const CLOSING_MS = 1_000
 
 /** Does not wait for a broker that hangs, nor for what is under way. */
-export async function closeClient(
-  client: Admin | { close(isForced: boolean): Promise<void> },
-): Promise<void> {
-  // That of an Admin takes no such word: it would call it, and end the process.
-  const closed = client instanceof Admin ? client.close() : client.close(true)
-  await Promise.race([closed.catch(() => {}), pause(CLOSING_MS)])
+export async function closed(closing: Promise<void>): Promise<void> {
+  await Promise.race([closing.catch(() => {}), pause(CLOSING_MS)])
 }

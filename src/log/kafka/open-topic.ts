@@ -52,7 +52,9 @@ export function lostRecords(
   const lost = stored.flatMap(({ number, next }) => {
     const [start = 0n, end = 0n] = [starts[number], ends[number]]
     if (next < start) {
-      return [`partition ${number} begins at offset ${start}, and only what is below ${next} is counted`]
+      return [
+        `partition ${number} begins at offset ${start}, and only what is below ${next} is counted`,
+      ]
     }
     return next > end ? [`partition ${number} ends at offset ${end}, and ${next} is counted`] : []
   })

@@ -1,5 +1,5 @@
 import { Consumer, FetchIsolationLevels, type RecordsBatch } from '@platformatic/kafka'
-import { clientOptions, closeClient, type KafkaConnection } from './client.ts'
+import { clientOptions, closed, type KafkaConnection } from './client.ts'
 import { brokerAway } from './failure.ts'
 
 const MAX_WAIT_MS = 100
@@ -70,6 +70,6 @@ export class PartitionReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await closeClient(this.#client)
+    await closed(this.#client.close(true))
   }
 }

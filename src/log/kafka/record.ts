@@ -35,7 +35,8 @@ export function decodeRecord(bytes: Uint8Array | null): Click | string {
 }
 
 function clickOf({ bannerID, at, key, tally = 'click' }: Record<string, unknown>): Click | string {
-  if (!isInteger(bannerID, 1, BANNER_ID_MAX)) return 'bannerID is not an integer from 1 to 2147483647'
+  if (!isInteger(bannerID, 1, BANNER_ID_MAX))
+    return 'bannerID is not an integer from 1 to 2147483647'
   if (!isInteger(at, 0, INSTANT_END - 1)) {
     return 'at is not an instant from 1970 to 2100 in Unix milliseconds'
   }

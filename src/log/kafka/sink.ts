@@ -3,7 +3,7 @@ import type { Click } from '../../click.ts'
 import { AppError } from '../../errors.ts'
 import type { ClickSink, SinkState } from '../click-log.ts'
 import { WaitingClicks, type WaitingClicksOptions } from '../waiting-clicks.ts'
-import { clientOptions, closeClient, type KafkaConnection } from './client.ts'
+import { clientOptions, closed, type KafkaConnection } from './client.ts'
 import { encodeRecord } from './record.ts'
 
 // The states of a click stand in waiting-clicks.ts. What is taken is one send, and one is under way at a time.
@@ -68,7 +68,10 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   }
 
   state(): SinkState {
-    return { waiting: this.#clicks.size, trouble: this.#refusal ?? this.#trouble ?? this.#slowness() }
+    return {
+      waiting: this.#clicks.size,
+      trouble: this.#refusal ?? this.#trouble ?? this.#slowness(),
+    }
   }
 
   #slowness(): string | undefined {
@@ -137,7 +140,6 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
     this.#clicks[Symbol.dispose]()
-    await closeClient(this.#producer)
+    await closed(this.#producer.close(true))
   }
 }
-

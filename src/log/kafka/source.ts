@@ -21,7 +21,7 @@ import type { Description, Topic } from './topic.ts'
 
 const TIMES = {
   leaseMs: 1_500,
-  renewalMs: 250,
+  renewalMs: 200,
   /** From one fetch to the next: makes batches of what comes meanwhile. */
   paceMs: 25,
   idleMs: 100,
@@ -285,4 +285,3 @@ export class KafkaSource implements ClickSource {
     await this.#renew() // stores the marks that are reached
   }
 }
-
