@@ -7,7 +7,7 @@ import {
   type metadataV12,
 } from '@platformatic/kafka'
 import { fail, ok, warn, type Check } from '../../check.ts'
-import { isUnavailable, reasonOf } from '../../errors.ts'
+import { isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
 import { clientOptions, closed, type KafkaConnection } from './client.ts'
 import { apiIdsOf, isTopicUnknown, refusalOf, troubleOf } from './failure.ts'
 import type { StoredPartition } from './partition-store.ts'
@@ -17,7 +17,9 @@ import {
   topicChecks,
   type FoundPartition,
   type FoundTopic,
+  type DrainState,
   type LogRange,
+  type StoredLog,
 } from './topic-checks.ts'
 
 const TIMEOUT_MS = 3_000
@@ -42,6 +44,8 @@ export interface InspectionOptions {
   readonly keyRetentionMs: number
   /** None if there is no database yet. Throws `store_unavailable` while it is away. */
   readonly readPartitions: () => Promise<readonly StoredPartition[]>
+  /** Whether the log could be left now, and why not. Throws as the other does. */
+  readonly drainState: () => Promise<DrainState>
 }
 
 type Broker = KafkaConnection['brokers'][number]
@@ -135,12 +139,15 @@ function namedBrokerCheck({ broker, error }: Answer): Check {
   )
 }
 
-/** A sentence: why there are none. */
-async function readStored({ readPartitions }: InspectionOptions) {
+/** A sentence: why nothing can be read. */
+async function readStored({
+  readPartitions,
+  drainState,
+}: InspectionOptions): Promise<StoredLog | string> {
   try {
-    return await readPartitions()
+    return { partitions: await readPartitions(), drain: await drainState() }
   } catch (error) {
-    if (!isUnavailable(error)) throw error
+    if (!isUnavailable(error) && !(error instanceof OperatorError)) throw error
     return reasonOf(error)
   }
 }
@@ -149,10 +156,10 @@ async function inspectTopic(
   admin: Admin,
   log: InspectedLog,
   brokers: number,
-  stored: readonly StoredPartition[] | string,
+  stored: StoredLog | string,
   { keyRetentionMs }: InspectionOptions,
 ): Promise<Check[]> {
-  const known = typeof stored === 'string' ? [] : stored
+  const known = typeof stored === 'string' ? [] : stored.partitions
   try {
     const partitions = await readTopic(admin, log.topic)
     if (partitions === undefined) return [missingTopicCheck(log, brokers, known)]
@@ -236,7 +243,7 @@ async function readSettings(admin: Admin, topic: string): Promise<FoundTopic['se
 async function positionsChecks(
   admin: Admin,
   topic: FoundTopic,
-  stored: readonly StoredPartition[] | string,
+  stored: StoredLog | string,
   tickerMinutes: number | undefined,
 ): Promise<Check[]> {
   if (typeof stored === 'string') {
@@ -244,7 +251,7 @@ async function positionsChecks(
   }
   // Their offsets cannot be asked for, and it is said above.
   if (topic.partitions.some(({ hasLeader }) => !hasLeader)) return []
-  if (stored.some(({ topicId }) => topicId !== topic.id)) return []
+  if (stored.partitions.some(({ topicId }) => topicId !== topic.id)) return []
   try {
     const [starts, ends] = await Promise.all([
       readOffsets(admin, topic, ListOffsetTimestamps.EARLIEST),

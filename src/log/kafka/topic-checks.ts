@@ -27,6 +27,19 @@ export interface LogRange {
   readonly end: bigint
 }
 
+/** What the store says of the open partitions. */
+export interface StoredLog {
+  readonly partitions: readonly StoredPartition[]
+  readonly drain: DrainState
+}
+
+/** Whether nothing can come any more that is not counted: 'none' if no partition is open. */
+export interface DrainState {
+  readonly state: 'none' | 'drained' | 'open'
+  /** Why it is not drained. */
+  readonly reason?: string
+}
+
 /** Friday evening to Monday evening: nobody counts, and nobody looks. */
 const OUTAGE_MS = 72 * HOUR_MS
 /** Less does not survive an upgrade of the database. */
@@ -201,7 +214,7 @@ function retentionCheck(settings: ReadonlyMap<string, string>, keyRetentionMs: n
 
 /** Whether all is counted. `ranges` by number, and no older than the positions. */
 export function countedCheck(
-  stored: readonly StoredPartition[],
+  { partitions: stored, drain }: StoredLog,
   ranges: readonly LogRange[],
   options: { readonly now: number; readonly tickerMinutes: number | undefined },
 ): Check {
@@ -219,7 +232,13 @@ export function countedCheck(
     return fail('counted', `offsets ${lost.join('; ')}`, remedy)
   }
   const waiting = ranges.reduce((sum, { end }, number) => sum + end - (nexts[number] ?? end), 0n)
-  if (waiting === 0n) return ok('counted', 'drained: everything in the log is counted')
+  if (waiting === 0n) {
+    const all = 'everything in the log is counted'
+    return ok(
+      'counted',
+      drain.state === 'open' ? `${all}; not drained, as ${drain.reason}` : `drained: ${all}`,
+    )
+  }
   const found = `${waiting} records are waiting`
   const completeUntil = Math.min(...stored.map((each) => each.completeUntil))
   const lagMsMax = LAG_MS_MAX + (options.tickerMinutes ?? 0) * MINUTE_MS

@@ -80,12 +80,17 @@ async function append(log: InspectedLog, partition: number, records: number) {
 }
 
 const noPositions = async () => []
+const drainState = async () => ({ state: 'drained' }) as const
 
 async function examine(
   log: InspectedLog,
   readPartitions: () => Promise<readonly StoredPartition[]> = noPositions,
 ) {
-  const checks = await inspectKafka(log, { keyRetentionMs: 48 * HOUR_MS, readPartitions })
+  const checks = await inspectKafka(log, {
+    keyRetentionMs: 48 * HOUR_MS,
+    readPartitions,
+    drainState,
+  })
   return { checks, verdicts: verdictsOf(checks), found: (name: string) => foundOf(checks, name) }
 }
 
@@ -299,9 +304,12 @@ test('every trouble of a topic has its verdict', () => {
 })
 
 test('what was deleted before it was counted fails, and what waits for long is told', () => {
-  const stored = [{ number: 0, topicId: 'a', next: 10n, completeUntil: 1_000_000 }]
+  const partitions = [{ number: 0, topicId: 'a', next: 10n, completeUntil: 1_000_000 }]
   const counted = (start: bigint, end: bigint, now = 1_000_000, tickerMinutes?: number) =>
-    countedCheck(stored, [{ start, end }], { now, tickerMinutes })
+    countedCheck({ partitions, drain: { state: 'drained' } }, [{ start, end }], {
+      now,
+      tickerMinutes,
+    })
   assert.equal(counted(0n, 10n, 9_000_000).verdict, 'ok')
   assert.equal(counted(0n, 12n).verdict, 'ok')
   assert.equal(counted(0n, 12n, 1_060_001).verdict, 'warn')
@@ -310,7 +318,7 @@ test('what was deleted before it was counted fails, and what waits for long is t
   assert.equal(counted(11n, 12n).found, 'offsets 10 to 10 of partition 0 were deleted uncounted')
   assert.equal(counted(0n, 9n).verdict, 'FAIL')
   const grown = countedCheck(
-    stored,
+    { partitions, drain: { state: 'open', reason: 'somebody clicks' } },
     [
       { start: 0n, end: 10n },
       { start: 0n, end: 2n },
@@ -318,4 +326,7 @@ test('what was deleted before it was counted fails, and what waits for long is t
     { now: 1_000_000, tickerMinutes: undefined },
   )
   assert.equal(grown.found, '2 records are waiting')
+  const open = { partitions, drain: { state: 'open', reason: 'somebody clicks' } } as const
+  const whole = countedCheck(open, [{ start: 0n, end: 10n }], { now: 0, tickerMinutes: undefined })
+  assert.equal(whole.found, 'everything in the log is counted; not drained, as somebody clicks')
 })
