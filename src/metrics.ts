@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { ErrorCode } from './errors.ts'
 
-const CLICKS_BUCKETS = [1, 3, 10, 30, 100, 300, 1_000, 3_000]
-const SECONDS_BUCKETS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+/** Buckets of histograms. */
+const CLICKS = [1, 3, 10, 30, 100, 300, 1_000, 3_000]
+const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
 
 /**
  * Every metric of the service. received = accepted + refused + those under way.
@@ -23,9 +24,9 @@ export class Metrics {
   streams: () => number = () => 0
   /** Reads how many connections are open. */
   connections: () => number = () => 0
-  readonly connectionsDropped: Counter
-  readonly late: Counter
-  readonly keysPurged: Counter
+  readonly connectionsDropped: Counter<never>
+  readonly late: Counter<never>
+  readonly keysPurged: Counter<never>
   readonly sends: Counter<'outcome'>
   readonly sendClicks: Histogram
   readonly sendSeconds: Histogram
@@ -68,62 +69,47 @@ export class Metrics {
     )
     this.#gauge('live_streams', 'Readers that follow /live.', () => this.streams())
     this.#gauge('connections', 'Open connections.', () => this.connections())
-    this.connectionsDropped = new Counter({
-      name: 'tallymark_connections_dropped_total',
-      help: 'New connections for which CONNECTIONS_MAX left no room.',
-      registers,
-    })
-    this.late = new Counter({
-      name: 'tallymark_clicks_late_total',
-      help: 'Clicks that were counted after they had been answered store_unavailable.',
-      registers,
-    })
-    this.keysPurged = new Counter({
-      name: 'tallymark_keys_purged_total',
-      help: 'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
-      registers,
-    })
-    this.attempts = new Counter({
-      name: 'tallymark_commits_total',
-      help: 'Attempts to commit a batch, by outcome.',
-      labelNames: ['outcome'],
-      registers,
-    })
-    this.sends = new Counter({
-      name: 'tallymark_sends_total',
-      help: 'Sends to Kafka, by outcome: taken, or given-up (not known to be durable).',
-      labelNames: ['outcome'],
-      registers,
-    })
-    this.sendClicks = new Histogram({
-      name: 'tallymark_send_clicks',
-      help: 'Clicks in a send to Kafka.',
-      buckets: CLICKS_BUCKETS,
-      registers,
-    })
-    this.sendSeconds = new Histogram({
-      name: 'tallymark_send_seconds',
-      help: 'Duration of a send to Kafka.',
-      buckets: SECONDS_BUCKETS,
-      registers,
-    })
-    this.batchClicks = new Histogram({
-      name: 'tallymark_commit_clicks',
-      help: 'Clicks in a batch.',
-      buckets: CLICKS_BUCKETS,
-      registers,
-    })
-    this.commitSeconds = new Histogram({
-      name: 'tallymark_commit_seconds',
-      help: 'Duration of an attempt to commit a batch.',
-      buckets: SECONDS_BUCKETS,
-      registers,
-    })
+    this.connectionsDropped = this.#total(
+      'connections_dropped_total',
+      'New connections for which CONNECTIONS_MAX left no room.',
+    )
+    this.late = this.#total(
+      'clicks_late_total',
+      'Clicks that became durable after they had been answered store_unavailable.',
+    )
+    this.keysPurged = this.#total(
+      'keys_purged_total',
+      'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
+    )
+    this.sends = this.#total(
+      'sends_total',
+      'Sends to Kafka, by outcome: taken, or given-up (not known to be durable).',
+      ['outcome'],
+    )
+    this.sendClicks = this.#histogram('send_clicks', 'Clicks in a send to Kafka.', CLICKS)
+    this.sendSeconds = this.#histogram('send_seconds', 'Duration of a send to Kafka.', SECONDS)
+    this.attempts = this.#total('commits_total', 'Attempts to commit a batch, by outcome.', [
+      'outcome',
+    ])
+    this.batchClicks = this.#histogram('commit_clicks', 'Clicks in a batch.', CLICKS)
+    this.commitSeconds = this.#histogram(
+      'commit_seconds',
+      'Duration of an attempt to commit a batch.',
+      SECONDS,
+    )
   }
 
   refuse(code: ErrorCode): void {
     const { refused } = this.clicks
     refused.set(code, (refused.get(code) ?? 0) + 1)
+  }
+
+  #total<L extends string = never>(name: string, help: string, labelNames: L[] = []): Counter<L> {
+    return new Counter({ name: `tallymark_${name}`, help, labelNames, registers: [this.registry] })
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
+    return new Histogram({ name: `tallymark_${name}`, help, buckets, registers: [this.registry] })
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -9,6 +9,7 @@ import type { ReadyPart } from './http/health.ts'
 import type { ClickSink } from './log/click-log.ts'
 import { DirectLog } from './log/direct.ts'
 import type { PartitionStore } from './log/kafka/partition-store.ts'
+import type { Topic } from './log/kafka/topic.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { MINUTE_MS } from './minute.ts'
@@ -100,12 +101,10 @@ async function openKafka(parts: LogParts, config: KafkaConfig): Promise<OpenedLo
   }
 }
 
-type KafkaTopic = import('./log/kafka/topic.ts').KafkaTopic
-
 async function openSource(
   parts: LogParts,
   { connection, topic: name, tickerMinutes }: KafkaConfig,
-  topic: KafkaTopic,
+  topic: Topic,
 ): Promise<() => ReadyPart> {
   const { store, partitions, registry, metrics, logger, observe, building, inBackground } = parts
   assert.ok(partitions, 'the configuration has seen to it that there is a Postgres')
@@ -138,7 +137,7 @@ async function openSource(
 async function openSink(
   parts: LogParts,
   { connection, topic: name }: KafkaConfig,
-  topic: KafkaTopic,
+  topic: Topic,
 ): Promise<ClickSink> {
   const { config, store, partitions, metrics, logger, building, inBackground } = parts
   assert.ok(partitions, 'the configuration has seen to it that there is a Postgres')

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { isUnavailable, OperatorError } from '../../errors.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { AppError, isUnavailable, OperatorError } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
-import type { Batch, ClickSource, Outcome } from '../click-log.ts'
+import type { Batch, ClickSource, Outcome, Span } from '../click-log.ts'
 import { cut, type Piece, type Refused } from './cut.ts'
 import { isOutOfRange } from './failure.ts'
 import { lostRecords, missing, openTopic } from './open-topic.ts'
@@ -50,6 +51,14 @@ export interface KafkaSourceOptions {
   readonly times?: { readonly [T in keyof typeof TIMES]: number }
 }
 
+/** What one leader has answered, and what it was asked for: offsets by partition. */
+interface Answer {
+  readonly leader: number
+  readonly asked: ReadonlyMap<number, bigint>
+  readonly fetched: readonly Fetched[]
+  readonly failure?: AppError
+}
+
 /**
  * Reads the partitions that the store leases to this process, and yields their records as batches: each
  * begins at the stored position. There are as many processes as one likes; leases only keep them
@@ -72,6 +81,11 @@ export class KafkaSource implements ClickSource {
   readonly #refused = new Map<number, Refused>()
   #leases: Leases | undefined
   #topic: Description | undefined
+  #marking: Promise<unknown> | undefined
+  #failure: unknown
+  /** By leader: the fetch that is under way, and why the last one failed. */
+  readonly #asked = new Map<number, Promise<Answer>>()
+  readonly #silent = new Map<number, string>()
   #renewAt = 0
   #hintAt = 0
 
@@ -92,18 +106,20 @@ export class KafkaSource implements ClickSource {
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<Batch> {
+    const { observe } = this.#options
+    const { retryMinMs, retryMaxMs } = this.#times
     let failures = 0
     while (!signal.aborted) {
       try {
         yield* this.#round(signal)
         failures = 0
-        this.#options.observe(undefined)
+        const [silent] = this.#silent.values()
+        observe(silent)
       } catch (error) {
         if (!isUnavailable(error)) throw error
         this.#askAnew()
-        if (!signal.aborted) this.#options.observe(error.message)
+        if (!signal.aborted) observe(error.message)
         failures += 1
-        const { retryMinMs, retryMaxMs } = this.#times
         await sleep(Math.min(retryMinMs * 2 ** failures, retryMaxMs), signal)
       }
     }
@@ -115,23 +131,38 @@ export class KafkaSource implements ClickSource {
     const startedAt = performance.now()
     if (startedAt >= this.#renewAt) await this.#renew()
     const wanted = this.#ticker.wanted(this.#next)
-    if (wanted.size === 0) return sleep(this.#times.idleMs, signal)
+    if (wanted.size === 0) {
+      await sleep(this.#times.idleMs, signal)
+      return
+    }
     yield* this.#read(wanted)
     this.#hint()
     await sleep(Math.max(0, this.#times.paceMs - (performance.now() - startedAt)), signal)
   }
 
+  /** Goes on while a broker hangs: the partitions that others lead are counted, and stay here. */
   async #renew(): Promise<void> {
     const { topic, store, member } = this.#options
+    const { leaseMs, renewalMs } = this.#times
     if (this.#topic === undefined) await openTopic(topic, store)
     const reached = [...this.#marks.values()].filter(
       ({ number, end }) => (this.#next.get(number) ?? -1n) >= end,
     )
-    const leases = await store.renewLeases(topic.name, member, this.#times.leaseMs, reached)
-    this.#renewAt = performance.now() + this.#times.renewalMs
-    for (const { number } of reached) this.#marks.delete(number)
+    const leases = await store.renewLeases(topic.name, member, leaseMs, reached)
+    this.#renewAt = performance.now() + renewalMs
+    for (const mark of reached) this.#drop(mark)
     this.#take(leases)
-    await this.#mark(leases)
+    this.#marking ??= this.#mark(leases)
+      .catch((error: unknown) => (this.#failure = error))
+      .finally(() => (this.#marking = undefined))
+    await Promise.race([this.#marking, pause(renewalMs)])
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined && (!isUnavailable(failure) || this.#topic === undefined))
+      throw failure
+    if (this.#topic === undefined) {
+      throw new AppError('store_unavailable', 'Kafka does not say where the partitions are.')
+    }
   }
 
   #take(leases: Leases): void {
@@ -157,6 +188,9 @@ export class KafkaSource implements ClickSource {
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
     this.#topic = found
+    for (const leader of this.#silent.keys()) {
+      if (!found.leaders.includes(leader)) this.#silent.delete(leader) // it no longer matters
+    }
     const isTick = this.#ticker.observe(instant, ends)
     for (const number of this.#next.keys()) {
       const end = ends[number]
@@ -166,35 +200,55 @@ export class KafkaSource implements ClickSource {
   }
 
   async *#read(wanted: ReadonlyMap<number, bigint>): AsyncGenerator<Batch> {
-    for (const { number, batches } of await this.#fetch(wanted)) {
+    const { asked, fetched } = await this.#fetch(wanted)
+    for (const { number, batches } of fetched) {
       const from = this.#next.get(number)
-      if (from === undefined || wanted.get(number) !== from) continue
+      // It may have changed hands since.
+      if (from === undefined || asked.get(number) !== from) continue
       const { batchMax, isKnown } = this.#options
       const max = this.#limits.get(number) ?? batchMax
       const refused = this.#refused.get(number)
       for (const piece of cut(batches, { from, max, isKnown, refused })) {
         const outcomes: Outcome[] = []
-        yield this.#batchOf(number, piece, (outcome) => outcomes.push(outcome))
+        const mark = this.#markOf(number, piece)
+        const span = {
+          ...this.#spanOf(number, piece),
+          ...(mark && { completeUntil: mark.instant }),
+        }
+        yield { span, ...piece, settle: (outcome) => void outcomes.push(outcome) }
         if (!this.#settle(number, piece, outcomes[0])) break
+        if (mark !== undefined) this.#drop(mark)
       }
     }
   }
 
-  /** What leaders have, each asked at the same time; those that fail do not keep the others back. */
-  async #fetch(wanted: ReadonlyMap<number, bigint>): Promise<readonly Fetched[]> {
-    const { reader } = this.#options
-    const { id, leaders } = this.#topic ?? { id: '', leaders: [] }
-    const byLeader = Map.groupBy(wanted, ([number]) => leaders[number] ?? -1)
-    const answers = await Promise.allSettled(
-      Array.from(byLeader, ([leader, some]) => reader.fetch(leader, id, new Map(some))),
-    )
-    const failed = answers.find((answer) => answer.status === 'rejected')
-    const fetched = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
-    if (failed === undefined) return fetched
-    if (isOutOfRange(failed.reason)) await this.#checkRange()
-    this.#renewAt = 0 // leaders may have moved
-    if (fetched.length === 0) throw failed.reason
-    return fetched
+  /** What the first of the leaders has, each asked once at a time: none waits for another. */
+  async #fetch(wanted: ReadonlyMap<number, bigint>): Promise<Answer> {
+    const leaders = this.#topic?.leaders ?? []
+    for (const [leader, some] of Map.groupBy(wanted, ([number]) => leaders[number] ?? -1)) {
+      if (!this.#asked.has(leader)) this.#asked.set(leader, this.#ask(leader, new Map(some)))
+    }
+    const answer = await Promise.race(this.#asked.values())
+    this.#asked.delete(answer.leader)
+    if (answer.failure === undefined) {
+      this.#silent.delete(answer.leader)
+      return answer
+    }
+    if (isOutOfRange(answer.failure)) await this.#checkRange()
+    this.#silent.set(answer.leader, answer.failure.message)
+    this.#renewAt = 0 // it may lead no more
+    if (leaders.every((leader) => this.#silent.has(leader))) throw answer.failure
+    return answer
+  }
+
+  async #ask(leader: number, asked: ReadonlyMap<number, bigint>): Promise<Answer> {
+    try {
+      const fetched = await this.#options.reader.fetch(leader, this.#topic?.id ?? '', asked)
+      return { leader, asked, fetched }
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      return { leader, asked, fetched: [], failure: error }
+    }
   }
 
   /** Throws if the log no longer has what is to be counted next. */
@@ -205,44 +259,42 @@ export class KafkaSource implements ClickSource {
     if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
   }
 
-  #batchOf(number: number, { clicks, suspects, to }: Piece, settle: Batch['settle']): Batch {
-    const from = this.#next.get(number) ?? 0n
-    const mark = this.#marks.get(number)
+  #spanOf(number: number, { to }: Piece): Span {
     const source = `${this.#options.topic.name}/${number}`
-    const span = { source, from, to, batchId: randomUUID() }
-    const isReached = mark !== undefined && to >= mark.end
-    return {
-      span: isReached ? { ...span, completeUntil: mark.instant } : span,
-      clicks,
-      suspects,
-      settle,
-    }
+    return { source, from: this.#next.get(number) ?? 0n, to, batchId: randomUUID() }
+  }
+
+  /** The mark that the position reaches with this piece. */
+  #markOf(number: number, { to }: Piece): Mark | undefined {
+    const mark = this.#marks.get(number)
+    return mark !== undefined && to >= mark.end ? mark : undefined
+  }
+
+  /** It is stored, unless another one has taken its place meanwhile. */
+  #drop(mark: Mark): void {
+    if (this.#marks.get(mark.number) === mark) this.#marks.delete(mark.number)
   }
 
   /** Whether to go on with the partition. */
   #settle(number: number, { clicks, suspects, to }: Piece, outcome: Outcome | undefined): boolean {
-    const mark = this.#marks.get(number)
-    switch (outcome?.kind) {
-      case 'counted':
-        this.#next.delete(number) // to be read after the others
-        this.#next.set(number, to)
-        if (mark !== undefined && to >= mark.end) this.#marks.delete(number)
-        this.#limits.delete(number)
-        this.#refused.delete(number)
-        return true
-      case 'rejected': {
-        const tried = clicks.length + suspects.length
-        // Down to the one that is at fault, which the store then keeps as a dead letter.
-        if (tried === 1 && this.#refused.has(number)) throw outcome.cause
-        if (tried === 1) this.#refused.set(number, { position: to - 1n, cause: outcome.cause })
-        this.#limits.set(number, Math.ceil(tried / 2))
-        return false
-      }
-      default:
-        this.#forget(number)
-        this.#renewAt = 0
-        return false
+    if (outcome?.kind === 'counted') {
+      this.#next.delete(number) // to be read after the others
+      this.#next.set(number, to)
+      this.#limits.delete(number)
+      this.#refused.delete(number)
+      return true
     }
+    if (outcome?.kind !== 'rejected') {
+      this.#forget(number)
+      this.#renewAt = 0
+      return false
+    }
+    // Down to the one that is at fault, which the store then keeps as a dead letter.
+    const tried = clicks.length + suspects.length
+    if (tried === 1 && this.#refused.has(number)) throw outcome.cause
+    if (tried === 1) this.#refused.set(number, { position: to - 1n, cause: outcome.cause })
+    this.#limits.set(number, Math.ceil(tried / 2))
+    return false
   }
 
   /** After a failure: nothing is believed that the store has not said again. */
