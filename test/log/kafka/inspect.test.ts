@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, Producer } from '@platformatic/kafka'
 import type { Check } from '../../../src/check.ts'
 import { AppError } from '../../../src/errors.ts'
-import { clientOptions, closed } from '../../../src/log/kafka/client.ts'
+import { clientOptions, untilClosed } from '../../../src/log/kafka/client.ts'
 import { inspectKafka, type InspectedLog } from '../../../src/log/kafka/inspect.ts'
 import type { StoredPartition } from '../../../src/log/kafka/partition-store.ts'
 import { countedCheck, topicChecks, type FoundTopic } from '../../../src/log/kafka/topic-checks.ts'
@@ -49,7 +49,7 @@ async function createTopic(log: InspectedLog, settings: Readonly<Record<string, 
   const { topic, partitions, replication: replicas } = log
   const configs = Object.entries(settings).map(([name, value]) => ({ name, value }))
   await admin.createTopics({ topics: [topic], partitions, replicas, configs })
-  await closed(admin.close())
+  await untilClosed(admin.close())
   // Brokers learn of it one after the other.
   for (let tries = 0; ; tries += 1) {
     const checks = await examine(log)
@@ -62,7 +62,7 @@ async function createTopic(log: InspectedLog, settings: Readonly<Record<string, 
 async function idOf(log: InspectedLog): Promise<string> {
   const admin = new Admin(clientOf(log))
   const { topics } = await admin.metadata({ topics: [log.topic] })
-  await closed(admin.close())
+  await untilClosed(admin.close())
   return topics.get(log.topic)?.id ?? assert.fail('it is not there')
 }
 
@@ -76,7 +76,7 @@ async function append(log: InspectedLog, partition: number, records: number) {
       value: Buffer.from('{}'),
     })),
   })
-  await closed(producer.close())
+  await untilClosed(producer.close())
 }
 
 const noPositions = async () => []
