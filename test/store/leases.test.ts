@@ -107,6 +107,7 @@ test('a member that renews after it has released has its share again', async () 
   const members = [randomUUID(), randomUUID()]
   await settled(store, members)
   await store.partitions.releaseLeases(members[0] ?? '')
+  assert.equal((await owned(store, members[1] ?? '')).length, 4)
   const all = await settled(store, members)
   assert.deepEqual(
     all.map(({ length }) => length),

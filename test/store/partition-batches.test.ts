@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { Client } from 'pg'
 import { BatchRejected } from '../../src/errors.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresOptions } from '../../src/store/postgres/database.ts'
-import { mergedSums, runSql } from '../support/database.ts'
+import { hold, mergedSums, runSql } from '../support/database.ts'
 import { addBanners, batchIn, completeUntilOf, TOPIC } from '../support/partitions.ts'
 import {
   batchOf,
@@ -131,11 +130,7 @@ test('a record that is read again after a reset is one dead letter still', async
 test('a batch that counts nothing leaves nothing to merge', async () => {
   const { url, store } = await opened()
   await using _ = store
-  await using holder = new AsyncDisposableStack()
-  const client = new Client(url)
-  holder.defer(() => client.end())
-  await client.connect()
-  await client.query(`select pg_advisory_lock(hashtext('tallymark counts'))`) // so nothing is merged
+  await using merge = await hold(url, `pg_advisory_xact_lock(hashtext('tallymark counts'))`)
   await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')] }))
   const again = [clickOf(1, NOON, 'a')]
   const completeUntil = store.clock.now()
@@ -146,6 +141,7 @@ test('a batch that counts nothing leaves nothing to merge', async () => {
   const rows = await runSql(url, 'select position::int from unmerged')
   assert.deepEqual(rows, [{ position: 0 }])
   assert.equal((await store.partitions.readPartitions(TOPIC))[0]?.next, 5n)
+  await merge.free()
 })
 
 test('reasons may contain anything, and bytes may be anything', async () => {

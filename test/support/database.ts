@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 
 export interface TestDatabase extends AsyncDisposable {
@@ -34,6 +35,30 @@ export async function runSql(
     return rows
   } finally {
     await client.end()
+  }
+}
+
+/** Holds the locks that an expression takes, until it is told otherwise: others wait for them. */
+export async function hold(url: string, expression: string) {
+  const client = new Client(url)
+  await client.connect()
+  await client.query(`begin; select ${expression}`)
+  return {
+    /** Until so many statements that name `what` wait for a lock; returns their backends. */
+    async waiting(what: string, statements: number): Promise<unknown[]> {
+      for (;;) {
+        const rows = await runSql(
+          url,
+          `select pid from pg_stat_activity where wait_event_type = 'Lock'
+             and datname = current_database() and position($1 in query) > 0`,
+          [what],
+        )
+        if (rows.length >= statements) return rows.map(({ pid }) => pid)
+        await pause(10)
+      }
+    },
+    free: () => client.query('commit'),
+    [Symbol.asyncDispose]: () => client.end(),
   }
 }
 
