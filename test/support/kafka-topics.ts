@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, Producer } from '@platformatic/kafka'
-import { clientOptions, closed, type KafkaConnection } from '../../src/log/kafka/client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from '../../src/log/kafka/client.ts'
 import { KafkaTopic, type TopicOptions } from '../../src/log/kafka/topic.ts'
 
 const ATTEMPTS = 60
 const INTERVAL_MS = 250
 
-export function connectionTo(brokers = sharedBrokers()): KafkaConnection {
+function connectionTo(brokers = sharedBrokers()): KafkaConnection {
   return {
     brokers: brokers.split(',').map((place) => {
       const [host = '', port] = place.split(':')
@@ -84,7 +84,7 @@ export async function append(
   const producer = new Producer<Buffer>(clientOf(connection))
   const messages = records.map((value) => ({ topic, partition, value: Buffer.from(value) }))
   await producer.send({ acks: -1, messages })
-  await closed(producer.close())
+  await untilClosed(producer.close())
 }
 
 async function administrate(
@@ -93,7 +93,7 @@ async function administrate(
 ): Promise<void> {
   const admin = new Admin(clientOf(connection))
   await work(admin)
-  await closed(admin.close())
+  await untilClosed(admin.close())
 }
 
 function clientOf(connection: KafkaConnection) {

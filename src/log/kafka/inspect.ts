@@ -8,7 +8,7 @@ import {
 } from '@platformatic/kafka'
 import { fail, ok, warn, type Check } from '../../check.ts'
 import { isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
-import { clientOptions, closed, type KafkaConnection } from './client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
 import { apiIdsOf, isTopicUnknown, refusalOf, troubleOf } from './failure.ts'
 import type { StoredPartition } from './partition-store.ts'
 import {
@@ -70,7 +70,7 @@ export async function inspectKafka(
   if (answering.length === 0) return checks
   await using resources = new AsyncDisposableStack()
   const admin = adminOf({ ...connection, brokers: answering })
-  resources.defer(() => closed(admin.close()))
+  resources.defer(() => untilClosed(admin.close()))
   const stored = await readStored(options)
   checks.push(...(await inspectTopic(admin, log, others.length, stored, options)))
   return checks
@@ -92,7 +92,7 @@ async function ask(connection: KafkaConnection, broker: Broker): Promise<Answer>
   } catch (error) {
     return { broker, error, brokers: [] }
   } finally {
-    await closed(admin.close())
+    await untilClosed(admin.close())
   }
 }
 

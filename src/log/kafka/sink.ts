@@ -3,7 +3,7 @@ import type { Click } from '../../click.ts'
 import { AppError } from '../../errors.ts'
 import type { ClickSink, SinkState } from '../click-log.ts'
 import { WaitingClicks, type WaitingClicksOptions } from '../waiting-clicks.ts'
-import { clientOptions, closed, type KafkaConnection } from './client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
 import { encodeRecord } from './record.ts'
 
 // The states of a click stand in waiting-clicks.ts. What is taken is one send, and one is under way at a time.
@@ -140,6 +140,6 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
     this.#clicks[Symbol.dispose]()
-    await closed(this.#producer.close(true))
+    await untilClosed(this.#producer.close(true))
   }
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Admin } from '@platformatic/kafka'
-import { clientOptions, closed, type KafkaConnection } from '../../../src/log/kafka/client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from '../../../src/log/kafka/client.ts'
 import {
   apiIdsOf,
   brokerAway,
@@ -32,7 +32,7 @@ async function failureOf(connection: KafkaConnection, topics: string[] = []): Pr
   } catch (error) {
     return error
   } finally {
-    await closed(admin.close())
+    await untilClosed(admin.close())
   }
 }
 
