@@ -11,6 +11,9 @@ export interface TestPlace extends AsyncDisposable {
   readonly dataFolder: string | undefined
 }
 
+export type ShapeName = 'SQLite' | 'Postgres' | 'Kafka'
+
+/** Of commands, for which a store is all there is: what stands before it they do not ask. */
 export const SHAPES = ['SQLite', 'Postgres'] as const
 
 /** Nothing is in it yet: no table, and no folder of data. */

@@ -33,6 +33,9 @@ const HINT_INTERVAL_MS = 5_000
 /** How long a stop may take to count what is left, if nobody else is there to. */
 const DRAIN_MS = 2_000
 
+/** In milliseconds. */
+export type Times = { readonly [T in keyof typeof TIMES]: number }
+
 export interface KafkaSourceOptions {
   readonly topic: Topic
   readonly reader: Pick<PartitionReader, 'fetch'>
@@ -48,7 +51,7 @@ export interface KafkaSourceOptions {
   /** Told each time why nothing can be counted, or undefined: it can. */
   readonly observe: (trouble: string | undefined) => void
   /** Shorter in tests. */
-  readonly times?: { readonly [T in keyof typeof TIMES]: number }
+  readonly times?: Partial<Times> | undefined
 }
 
 /** What one leader has answered, and what it was asked for: offsets by partition. */
@@ -71,7 +74,7 @@ interface Answer {
 export class KafkaSource implements ClickSource {
   readonly #options: KafkaSourceOptions
   readonly #ticker: Ticker
-  readonly #times: NonNullable<KafkaSourceOptions['times']>
+  readonly #times: Times
   /** Positions of the partitions that are leased, by number, in the order in which they are read. */
   readonly #next = new Map<number, bigint>()
   readonly #marks = new Map<number, Mark>()
@@ -92,7 +95,7 @@ export class KafkaSource implements ClickSource {
   constructor(options: KafkaSourceOptions) {
     this.#options = options
     this.#ticker = new Ticker(options.tickMs)
-    this.#times = options.times ?? TIMES
+    this.#times = { ...TIMES, ...options.times }
   }
 
   /** Partitions that this process counts, and how many of their records are known to wait. */
