@@ -180,22 +180,42 @@ export class KafkaSource implements ClickSource {
   }
 
   /** The instant is older than the ends; the topic is looked at after them, to be the same. */
-  async #mark({ instant, partitions }: Leases): Promise<void> {
+  async #mark({ instant, partitions, owned }: Leases): Promise<void> {
     const { topic, store } = this.#options
-    const ends = await topic.ends()
-    const found = await topic.describe()
-    if (found === undefined) throw missing(topic, await store.readPartitions(topic.name))
+    const ends = await this.#ends()
+    const found = await this.#describe()
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
     this.#topic = found
     for (const leader of this.#silent.keys()) {
       if (!found.leaders.includes(leader)) this.#silent.delete(leader) // it no longer matters
     }
+    // Where nothing is to be read no fetch would say so, and what comes next would be skipped.
+    if (owned.some(({ number, next }) => next > (ends[number] ?? next))) {
+      await this.#checkRange()
+      return
+    }
     const isTick = this.#ticker.observe(instant, ends)
     for (const number of this.#next.keys()) {
       const end = ends[number]
       if (end === undefined || (this.#marks.has(number) && !isTick)) continue
       this.#marks.set(number, { number, end, instant })
+    }
+  }
+
+  async #describe(): Promise<Description> {
+    const { topic, store } = this.#options
+    const found = await topic.describe()
+    if (found === undefined) throw missing(topic, await store.readPartitions(topic.name))
+    return found
+  }
+
+  async #ends(): Promise<readonly bigint[]> {
+    try {
+      return await this.#options.topic.ends()
+    } catch (error) {
+      await this.#describe() // it may be that there is no such topic
+      throw error
     }
   }
 
