@@ -296,7 +296,8 @@ export class KafkaSource implements ClickSource {
   }
 
   /** Whether to go on with the partition. */
-  #settle(number: number, { clicks, suspects, to }: Piece, outcome: Outcome | undefined): boolean {
+  #settle(number: number, piece: Piece, outcome: Outcome | undefined): boolean {
+    const { clicks, suspects, last, to } = piece
     if (outcome?.kind === 'counted') {
       this.#next.delete(number) // to be read after the others
       this.#next.set(number, to)
@@ -311,8 +312,8 @@ export class KafkaSource implements ClickSource {
     }
     // Down to the one that is at fault, which the store then keeps as a dead letter.
     const tried = clicks.length + suspects.length
-    if (tried === 1 && this.#refused.has(number)) throw outcome.cause
-    if (tried === 1) this.#refused.set(number, { position: to - 1n, cause: outcome.cause })
+    if (tried === 0 || this.#refused.get(number)?.position === last) throw outcome.cause
+    if (tried === 1) this.#refused.set(number, { position: last, cause: outcome.cause })
     this.#limits.set(number, Math.ceil(tried / 2))
     return false
   }
