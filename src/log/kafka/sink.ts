@@ -89,7 +89,14 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   open(partitions: number): void {
     this.#partitions = partitions
     this.#refusal = undefined
+    // Whoever goes by /readyz sends nothing while there is trouble, so no click would end it.
+    this.#trouble = undefined
     this.#clicks.wake()
+  }
+
+  /** Says that clicks can probably not be sent now, until one is, or `open` is called. */
+  doubt(trouble: string): void {
+    this.#trouble = trouble
   }
 
   /** Neither takes nor sends clicks until `open` is called: in this topic they would not be counted. */
