@@ -22,11 +22,15 @@ for (const problem of soaked.problems) say(`WRONG: ${problem}`)
 if (soaked.problems.length > 0) say(`seed ${options.seed}\n${soaked.logs}`)
 process.exit(soaked.problems.length === 0 ? 0 : 1)
 
-function tell({ number, kinds, faultMs, stallMs, silenceMs, recoveredMs }: Round): void {
-  const times = `not counted ${seconds(stallMs)}, not acknowledged ${seconds(silenceMs)}`
-  say(
-    `${number}. ${kinds.join(' and ')} (${seconds(faultMs)}): ${times}, as before after ${seconds(recoveredMs)}`,
-  )
+function tell(round: Round): void {
+  const { number, kinds, faultMs, stallMs, silenceMs, stopMs, recoveredMs } = round
+  const times = [
+    `not counted ${seconds(stallMs)}`,
+    `not acknowledged ${seconds(silenceMs)}`,
+    ...(stopMs === undefined ? [] : [`stopped in ${seconds(stopMs)}`]),
+    `as before after ${seconds(recoveredMs)}`,
+  ]
+  say(`${number}. ${kinds.join(' and ')} (${seconds(faultMs)}): ${times.join(', ')}`)
 }
 
 function tableOf(report: ChaosReport, minutes: number): string {

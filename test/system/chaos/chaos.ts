@@ -42,6 +42,8 @@ export interface Round {
   readonly stallMs: number
   /** For how long no click was acknowledged. */
   readonly silenceMs: number
+  /** How long a process took to stop when it was told to. */
+  readonly stopMs: number | undefined
   /** From the fault's begin until all was as before. */
   readonly recoveredMs: number
 }
@@ -143,11 +145,13 @@ async function runRound(parts: RoundParts): Promise<Round> {
   await pause(QUIET_MIN_MS + random() * QUIET_SPREAD_MS)
   callers.silence.take()
   const startedAt = Date.now()
+  let stopMs: number | undefined
   const context: FaultContext = {
     cluster,
     random,
     isAlone: kinds.length === 1,
     tell: (problem) => void problems.push(problem),
+    observeStop: (ms) => (stopMs = ms),
   }
   await Promise.all(
     kinds.map(async (kind, place) => {
@@ -157,7 +161,8 @@ async function runRound(parts: RoundParts): Promise<Round> {
   )
   const faultMs = Date.now() - startedAt
   const { trace, members, partitions } = cluster
-  await trace.untilCounted(partitions, Date.now(), RECOVERY_TIMEOUT_MS)
+  const whole = { partitions, aggregators: AGGREGATORS }
+  await trace.untilCounted(whole, Date.now(), RECOVERY_TIMEOUT_MS)
   await Promise.all(members.map((member) => member.untilReady(RECOVERY_TIMEOUT_MS)))
   return {
     number: index + 1,
@@ -166,6 +171,7 @@ async function runRound(parts: RoundParts): Promise<Round> {
     faultMs,
     stallMs: await trace.stall(startedAt),
     silenceMs: callers.silence.take(),
+    stopMs,
     recoveredMs: Date.now() - startedAt,
   }
 }

@@ -22,6 +22,7 @@ export interface FaultContext {
   readonly isAlone: boolean
   /** Told what should not have been. */
   readonly tell: (problem: string) => void
+  readonly observeStop: (ms: number) => void
 }
 
 interface Kind {
@@ -114,9 +115,11 @@ async function freezeMember(
 }
 
 async function restartMember(context: FaultContext, role: Role): Promise<void> {
-  const { cluster, random, isAlone, tell } = context
+  const { cluster, random, isAlone, tell, observeStop } = context
   await withMember(cluster, random, role, async (member) => {
+    const startedAt = performance.now()
     const exitCode = await member.stop()
+    observeStop(performance.now() - startedAt)
     const allowed = isAlone ? [0] : [0, 1]
     if (exitCode === null || !allowed.includes(exitCode)) {
       tell(`${member.name} was told to stop and ended with ${exitCode}`)

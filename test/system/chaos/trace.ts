@@ -30,20 +30,32 @@ export class Trace {
     await runSql(this.#url, INSTALL)
   }
 
-  /** Waits until each of so many partitions was counted after an instant. */
-  async untilCounted(partitions: number, after: number, timeoutMs: number): Promise<void> {
+  /**
+   * Waits until each of so many partitions was counted after an instant, and they are divided among so
+   * many aggregators: one that hangs would go unnoticed, as the others count for it.
+   */
+  async untilCounted(
+    { partitions, aggregators }: { readonly partitions: number; readonly aggregators: number },
+    after: number,
+    timeoutMs: number,
+  ): Promise<void> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const rows = await runSql(
         this.#url,
-        `select number from partitions
-         where exists (select from chaos_spans where source = partitions.source and at > $1::bigint)`,
+        `select number, owner from partitions
+         where lease_until > shared_instant() and exists (
+           select from chaos_spans where source = partitions.source and at > $1::bigint
+         )`,
         [after],
       )
-      if (rows.length >= partitions) return
+      const owners = new Set(rows.map(({ owner }) => owner)).size
+      if (rows.length >= partitions && owners === aggregators) return
       if (performance.now() > deadline) {
         const counted = rows.map(({ number }) => String(number)).join(', ')
-        throw new Error(`of ${partitions} partitions only these are counted: ${counted}`)
+        throw new Error(
+          `of ${partitions} partitions ${counted} are counted, by ${owners} of ${aggregators} aggregators`,
+        )
       }
       await pause(POLL_MS)
     }
