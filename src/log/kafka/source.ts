@@ -349,7 +349,8 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-    this.#marks.clear()
+    await this.#marking
+    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
     await this.#renew()
     for (;;) {
       const behind = [...this.#marks.values()].filter(
