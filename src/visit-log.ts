@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { fail, ok, type Check } from './check.ts'
 import type { Config } from './config.ts'
-import { isUnavailable, OperatorError } from './errors.ts'
+import { AppError, isUnavailable, OperatorError } from './errors.ts'
 import type { DeadLetterStore, Retried } from './log/kafka/dead-letters.ts'
 import { positionsOf, type Move, type Positions } from './log/kafka/positions.ts'
 import type { Description, KafkaTopic } from './log/kafka/topic.ts'
@@ -12,14 +12,18 @@ import type { PostgresDatabase } from './store/postgres/database.ts'
 const MADE_ATTEMPTS = 20
 const MADE_INTERVAL_MS = 250
 
-/** What there is to say of the click log to an operator. Changes nothing. */
-export async function inspectLog(config: Config): Promise<readonly Check[]> {
+/**
+ * What there is to say of the click log to an operator. Changes nothing. A store that is known to be
+ * away is not waited for once more.
+ */
+export async function inspectLog(config: Config, isStoreAway: boolean): Promise<readonly Check[]> {
   const { store, clickLog, keyRetentionMs } = config
   const none = ok('broker', 'none is configured: clicks go from the service to the database')
   if (store.kind === 'sqlite') return [none]
   await using visit = await openPostgres(store)
   const { partitions } = visit
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    if (isStoreAway) throw new AppError('store_unavailable', 'The database cannot be used.')
     await visit.join({ writes: false })
     return await question()
   }
