@@ -158,10 +158,11 @@ test('commits with the same keys beside renewals end without a deadlock', async 
   const stores = await Promise.all([openAt(url), openAt(url), openAt(url), openAt(url)])
   const soon = store.clock.now() + 1_000 // every mark and batch raises completeUntil
   const stop = new AbortController()
-  const renewing = stores.map(async (each) => {
+  const renewing = stores.map(async (each, index) => {
     const member = randomUUID()
+    const order = index % 2 === 0 ? [0, 1, 2, 3] : [3, 2, 1, 0]
     for (let at = 0; !stop.signal.aborted; at += 1) {
-      const marks = [0, 1, 2, 3].map((number) => ({ number, end: 0n, instant: soon + at }))
+      const marks = order.map((number) => ({ number, end: 0n, instant: soon + at }))
       await each.partitions.renewLeases(TOPIC, member, LEASE_MS, marks)
     }
   })
