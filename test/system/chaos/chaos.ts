@@ -124,11 +124,17 @@ function planOf(rounds: number, random: () => number): KindName[][] {
   return plan.slice(0, rounds)
 }
 
+/** Of different targets, so that neither undoes the other. */
 function twoKinds(random: () => number): KindName[] {
-  const [first, ...others] = shuffled(KIND_NAMES, random)
-  const isShared = (kind: KindName) => first && KINDS[kind].target === KINDS[first].target
-  const second = others.find((kind) => !isShared(kind))
-  return [first, second].filter((kind) => kind !== undefined)
+  const kinds = shuffled(KIND_NAMES, random).filter((kind) => targetOf(kind) !== 'everything')
+  return kinds
+    .filter((kind) => targetOf(kind) !== targetOf(kinds[0]))
+    .slice(0, 1)
+    .concat(kinds.slice(0, 1))
+}
+
+function targetOf(kind: KindName | undefined): string {
+  return kind === undefined ? '' : KINDS[kind].target
 }
 
 interface RoundParts {

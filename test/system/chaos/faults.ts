@@ -27,7 +27,7 @@ export interface FaultContext {
 
 interface Kind {
   /** What nothing else may be done to at the same time. */
-  readonly target: 'api' | 'aggregator' | 'postgres' | 'broker'
+  readonly target: 'api' | 'aggregator' | 'postgres' | 'broker' | 'everything'
   readonly run: (context: FaultContext) => Promise<void>
 }
 
@@ -80,6 +80,18 @@ export const KINDS = {
     run: (context) => restartMember(context, 'aggregator'),
   },
   'an api restarted': { target: 'api', run: (context) => restartMember(context, 'api') },
+  'kill -9 of everything': {
+    target: 'everything',
+    async run({ cluster: { members, kafka, postgres } }) {
+      await Promise.all([...members.map((member) => member.kill()), postgres.kill(), kafka.kill()])
+      // All at the same time: each must wait for what it needs.
+      await Promise.all([
+        ...members.map((member) => member.start()),
+        postgres.start(),
+        kafka.start(),
+      ])
+    },
+  },
   'backends terminated': { target: 'postgres', run: terminateBackends },
   'a partition added': {
     target: 'broker',
