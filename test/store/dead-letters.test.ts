@@ -46,7 +46,7 @@ async function reasons(store: PostgresDatabase): Promise<string[]> {
 }
 
 /** Keeps retries waiting where they have read their letters and begin to count them. */
-const SOURCE_ROW = `(select next from positions where source = 'dead-letters' for update)`
+const SOURCE_ROW = `select from positions where source = 'dead-letters' for update`
 
 test('letters are listed by id, page by page, and forgotten for good', async () => {
   const { store, letters } = await withLetters(['a', 'b', 'c'])

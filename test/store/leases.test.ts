@@ -92,6 +92,15 @@ test('what a member that died had is taken over when its lease has ended, not be
   assert.deepEqual(await owned(store, lives), [0, 1, 2, 3])
 })
 
+test('a clock that went back does not keep a partition from being counted', async () => {
+  const { url, store } = await opened(4)
+  await using _ = store
+  const [died, lives] = [randomUUID(), randomUUID()]
+  await settled(store, [died, lives])
+  await letPass(url, -3_600_000)
+  assert.deepEqual(await owned(store, lives), [0, 1, 2, 3])
+})
+
 test('what is released is taken by the others at once', async () => {
   const { store } = await opened(4)
   await using _ = store

@@ -127,10 +127,26 @@ test('a record that is read again after a reset is one dead letter still', async
   assert.equal((await lettersIn(url)).length, 2)
 })
 
+test('a batch that waits for a key does not hold its partition: who does waits for other partitions', async () => {
+  const { url, store } = await opened()
+  await using _ = store
+  const batch = batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')], completeUntil: NOON })
+  const hash = Buffer.from(batch.keyed[0]?.keyHash ?? []).toString('hex')
+  await using key = await hold(url, `insert into keys values (1, decode('${hash}', 'hex'), 0)`)
+  await runSql(url, 'update partitions set complete_until = 0')
+  const counted = store.commit(batch)
+  await key.waiting('insert into keys', 1)
+  const free = await runSql(url, 'select source from partitions for update skip locked')
+  assert.equal(free.length, 2)
+  await key.free()
+  assert.equal(await counted, 'counted')
+  assert.deepEqual(await completeUntilOf(store), [NOON, 0])
+})
+
 test('a batch that counts nothing leaves nothing to merge', async () => {
   const { url, store } = await opened()
   await using _ = store
-  await using merge = await hold(url, `pg_advisory_xact_lock(hashtext('tallymark counts'))`)
+  await using merge = await hold(url, `select pg_advisory_xact_lock(hashtext('tallymark counts'))`)
   await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')] }))
   const again = [clickOf(1, NOON, 'a')]
   const completeUntil = store.clock.now()

@@ -56,7 +56,10 @@ test('the first time a topic is counted from where its log starts, also by proce
   assert.deepEqual(await store.partitions.readPartitions(TOPIC), [])
   const before = store.clock.now() - 10
   const topicId = randomUUID()
-  await using lock = await hold(url, `pg_advisory_xact_lock(hashtext('tallymark partitions'))`)
+  await using lock = await hold(
+    url,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
+  )
   const opening = Promise.all(
     stores.map((each) => each.partitions.openPartitions(TOPIC, topicId, [5n, 0n, 7n])),
   )
@@ -94,7 +97,10 @@ test('a topic is complete until it is opened, however long that took: answers do
   const { url } = await emptyDatabase()
   await using store = await openAt(url)
   await using other = await openAt(url)
-  await using lock = await hold(url, `pg_advisory_xact_lock(hashtext('tallymark partitions'))`)
+  await using lock = await hold(
+    url,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
+  )
   const opening = store.partitions.openPartitions(TOPIC, randomUUID(), [0n, 0n])
   await lock.waiting('open_partitions', 1)
   await pause(20)
@@ -251,7 +257,7 @@ test('who announces itself while a log is closed waits, and finds it closed', as
   const { url, store, partitions } = await opened([0n])
   await using _ = store
   await using other = await openAt(url)
-  await using closing = await hold(url, 'close_partitions(null)')
+  await using closing = await hold(url, 'select close_partitions(null)')
   const announced = other.partitions.announceApi(randomUUID())
   await closing.waiting('members', 1)
   await closing.free()
@@ -313,7 +319,7 @@ test('a reset merges what was counted first: the same offsets count again as bat
   const { url, store, topicId, partitions } = await opened([0n, 0n])
   await using _ = store
   const clicks = [clickOf(1), clickOf(1), clickOf(1, NOON, 'key')]
-  await using merge = await hold(url, `pg_advisory_xact_lock(hashtext('tallymark counts'))`)
+  await using merge = await hold(url, `select pg_advisory_xact_lock(hashtext('tallymark counts'))`)
   await store.commit(batchIn(0, 0n, 3n, { clicks }))
   await merge.free()
   const completeUntil = await completeUntilOf(store)

@@ -38,15 +38,16 @@ export async function runSql(
   }
 }
 
-/** Holds the locks that an expression takes, until it is told otherwise: others wait for them. */
-export async function hold(url: string, expression: string) {
+/** Holds the locks that a statement takes, until it is told otherwise: others wait for them. */
+export async function hold(url: string, statement: string) {
   const client = new Client(url)
   await client.connect()
-  await client.query(`begin; select ${expression}`)
+  await client.query(`begin; ${statement}`)
   return {
     /** Until so many statements that name `what` wait for a lock; returns their backends. */
     async waiting(what: string, statements: number): Promise<unknown[]> {
-      for (;;) {
+      const deadline = performance.now() + 20_000
+      while (performance.now() < deadline) {
         const rows = await runSql(
           url,
           `select pid from pg_stat_activity where wait_event_type = 'Lock'
@@ -56,6 +57,7 @@ export async function hold(url: string, expression: string) {
         if (rows.length >= statements) return rows.map(({ pid }) => pid)
         await pause(10)
       }
+      throw new Error(`nobody waits at ${what}`)
     },
     free: () => client.query('commit'),
     [Symbol.asyncDispose]: () => client.end(),
