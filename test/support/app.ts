@@ -10,8 +10,8 @@ import { createLogger } from '../../src/logger.ts'
 import { createDatabase } from './database.ts'
 import { sendRaw } from './raw.ts'
 import { temporaryFolder } from './service.ts'
-import type { ShapeName } from './shapes.ts'
-import { createTopic, NEEDS_KAFKA } from './topic.ts'
+import { needsOf, SERVICE_SHAPES, type ShapeName } from './shapes.ts'
+import { createTopic } from './topic.ts'
 
 const READY_TIMEOUT_MS = 30_000
 const COUNTED_TIMEOUT_MS = 20_000
@@ -45,8 +45,8 @@ export const UNKNOWN = 2_147_483_647
 
 /** A suite for each shape of the service, all of which answer alike. */
 export function inEachShape(suite: (start: StartTestApp) => void): void {
-  for (const shape of ['SQLite', 'Postgres', 'Kafka'] as const) {
-    describe(shape, shape === 'Kafka' ? NEEDS_KAFKA : {}, () =>
+  for (const shape of SERVICE_SHAPES) {
+    describe(shape, needsOf(shape), () =>
       suite((settings, limits) => startTestApp(settings, limits, shape)),
     )
   }

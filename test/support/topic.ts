@@ -1,6 +1,7 @@
 // A topic for tests on the broker that they share, and whether there is one.
 import { randomUUID } from 'node:crypto'
 import { Admin } from '@platformatic/kafka'
+import { isTopicUnknown } from '../../src/log/kafka/failure.ts'
 import { kafkaMissing } from './kafka-binaries.ts'
 
 /** Each one costs the broker files and every fetch a little, and two show whatever more would. */
@@ -14,11 +15,12 @@ export interface TestTopic extends AsyncDisposable {
 }
 
 /** Options of tests that need Kafka: without it they are skipped and say why, but not in CI. */
-export const NEEDS_KAFKA = { skip: whyNoKafka() ?? false }
+export const NEEDS_KAFKA: { readonly skip?: string } = whyNoKafka()
 
-function whyNoKafka(): string | undefined {
+function whyNoKafka(): { readonly skip?: string } {
   const { CI, KAFKA_BROKERS_TEST: brokers = '' } = process.env
-  return CI === undefined && brokers === '' ? kafkaMissing() : undefined
+  const skip = CI === undefined && brokers === '' ? kafkaMissing() : undefined
+  return skip === undefined ? {} : { skip }
 }
 
 /** A name that no other test has; whoever opens it first makes the topic. It is deleted with the test. */
@@ -42,7 +44,7 @@ async function deleteTopic(brokers: string, topic: string): Promise<void> {
     await admin.deleteTopics({ topics: [topic] })
   } catch (error) {
     // The test may have failed before anybody made it.
-    if (!String(error instanceof Error && error.cause).includes('UNKNOWN_TOPIC')) throw error
+    if (!isTopicUnknown(error)) throw error
   } finally {
     await admin.close()
   }
