@@ -71,7 +71,7 @@ test(
     await click(api.origin, CLICKS)
     await click(other.origin, CLICKS)
     assert.equal(await untilComplete(api.origin), 2 * CLICKS)
-    for (const { log } of all) assert.doesNotMatch(log(), /ERROR|FATAL/)
+    for (const each of all) assert.doesNotMatch(each.log(), /ERROR|FATAL/)
   },
 )
 
