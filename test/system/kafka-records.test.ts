@@ -7,7 +7,7 @@ import { PlainTopic } from '../support/plain-topic.ts'
 
 const GOOD = '{"v":1,"bannerID":1,"at":1733835360000}'
 const ORIGINAL = '{"banner_id":2,"timestamp":"2024-12-10T12:56:00Z"}'
-const PARTITIONS = 2
+const PARTITIONS = 3
 
 interface Place extends AsyncDisposable {
   readonly topic: PlainTopic
@@ -87,11 +87,14 @@ test(
   async () => {
     await using place = await createPlace()
     await place.topic.write([GOOD], { partition: 1 })
-    // Two batches, since the broker takes no larger one; a good record before each and one at the end.
     for (const [value] of BAD) await place.topic.write([GOOD, value])
     await place.topic.write([ORIGINAL, withKey('once'), withKey('once')])
     await using app = await startKafkaApp(place.settings)
-    assert.equal(await untilComplete(app.origin), 1 + BAD.length + 2)
+    // What was there before the topic was first opened nobody was acknowledged by us, so
+    // completeUntil does not speak of it.
+    const good = 1 + BAD.length + 2
+    await until('they are counted', async () => (await untilComplete(app.origin)) >= good)
+    assert.equal(await untilComplete(app.origin), good)
     const found = await place.deadLetters()
     assert.deepEqual(
       found.map(({ position, reason }) => [position, reason]),
@@ -104,7 +107,7 @@ test(
     await app[Symbol.asyncDispose]()
     await using again = await startKafkaApp(place.settings)
     await place.topic.write([GOOD])
-    assert.equal(await untilComplete(again.origin), 1 + BAD.length + 3)
+    assert.equal(await untilComplete(again.origin), good + 1)
     assert.equal((await place.deadLetters()).length, BAD.length)
   },
 )
@@ -128,7 +131,7 @@ test(
     }
     assert.equal(await untilComplete(api.origin), 10)
     assert.deepEqual(await place.deadLetters(), [])
-    assert.equal(counting.log().includes('WARN'), false, counting.log())
+    assert.doesNotMatch(counting.log(), /cannot be counted/)
   },
 )
 
@@ -163,8 +166,10 @@ test(
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
-    await using app = await startKafkaApp(place.settings)
-    await untilComplete(app.origin)
+    {
+      await using first = await startKafkaApp(place.settings)
+      await untilComplete(first.origin)
+    }
     await runSql(
       place.databaseUrl,
       `create function refuse_banner() returns trigger language plpgsql as $$
@@ -185,14 +190,15 @@ test(
     many[59] = refused
     await place.topic.write(many)
     await place.topic.write([refused, 'no click', refused], { partition: 1 })
-    // The end of a transaction is a record, too, behind the one that is rejected.
-    await place.topic.writeInTransaction([refused], 'commit', 1)
+    // The end of a transaction takes an offset, too, behind the one that is rejected.
+    await place.topic.writeInTransaction([refused], 'commit', 2)
+    await using app = await startKafkaApp(place.settings)
     await until('the good ones are counted', async () => (await untilComplete(app.origin)) >= 56)
     assert.equal(await untilComplete(app.origin), 56)
     const found = await place.deadLetters()
     assert.deepEqual(
       found.map(({ position }) => position),
-      [0n, 17n, 18n, 59n, 0n, 1n, 2n, 3n],
+      [0n, 17n, 18n, 59n, 0n, 1n, 2n, 0n],
     )
     const reasons = found.filter(({ reason }) => reason.includes('banner 5 is refused'))
     assert.equal(reasons.length, 7)
