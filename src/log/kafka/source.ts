@@ -349,9 +349,10 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-    await this.#marking
-    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
+    await this.#told() // the ends of before the last clicks came
+    this.#marks.clear()
     await this.#renew()
+    await this.#told()
     for (;;) {
       const behind = [...this.#marks.values()].filter(
         ({ number, end }) => (this.#next.get(number) ?? end) < end,
@@ -360,5 +361,10 @@ export class KafkaSource implements ClickSource {
       yield* this.#read(new Map(behind.map(({ number }) => [number, this.#next.get(number) ?? 0n])))
     }
     await this.#renew() // stores the marks that are reached
+  }
+
+  /** Waits for what the brokers are asked, but not for long: one of them may hang. */
+  async #told(): Promise<void> {
+    await Promise.race([this.#marking, pause(DRAIN_MS, undefined, { ref: false })])
   }
 }
