@@ -67,6 +67,12 @@ export class Callers {
     return ids.reduce((sum, id) => sum + of(this.record(id)), 0)
   }
 
+  /** So many clicks were answered other than 200, and so many not at all. */
+  failures(): { readonly refused: number; readonly unanswered: number } {
+    const { unanswered = 0, 'not sent': _, ...others } = Object.fromEntries(this.refused)
+    return { refused: Object.values(others).reduce((sum, count) => sum + count, 0), unanswered }
+  }
+
   #tick(): void {
     const now = performance.now()
     this.#due += ((now - this.#last) / 1_000) * this.#options.perSecond
@@ -151,7 +157,7 @@ export class Callers {
   }
 }
 
-export function keyOf(number: number): string {
+function keyOf(number: number): string {
   return `key-${number}`
 }
 

@@ -42,6 +42,9 @@ export interface Round {
   readonly stallMs: number
   /** For how long no click was acknowledged. */
   readonly silenceMs: number
+  /** Clicks that were answered other than 200, and those that were not answered. */
+  readonly refused: number
+  readonly unanswered: number
   /** How long a process took to stop when it was told to. */
   readonly stopMs: number | undefined
   /** From the fault's begin until all was as before. */
@@ -151,6 +154,7 @@ async function runRound(parts: RoundParts): Promise<Round> {
   await pause(QUIET_MIN_MS + random() * QUIET_SPREAD_MS)
   callers.silence.take()
   const startedAt = Date.now()
+  const before = callers.failures()
   let stopMs: number | undefined
   const context: FaultContext = {
     cluster,
@@ -170,6 +174,7 @@ async function runRound(parts: RoundParts): Promise<Round> {
   const whole = { partitions, aggregators: AGGREGATORS }
   await trace.untilCounted(whole, Date.now(), RECOVERY_TIMEOUT_MS)
   await Promise.all(members.map((member) => member.untilReady(RECOVERY_TIMEOUT_MS)))
+  const after = callers.failures()
   return {
     number: index + 1,
     kind: kinds.length > 1 ? TWO_AT_ONCE : (kinds[0] ?? ''),
@@ -177,6 +182,8 @@ async function runRound(parts: RoundParts): Promise<Round> {
     faultMs,
     stallMs: await trace.stall(startedAt),
     silenceMs: callers.silence.take(),
+    refused: after.refused - before.refused,
+    unanswered: after.unanswered - before.unanswered,
     stopMs,
     recoveredMs: Date.now() - startedAt,
   }
