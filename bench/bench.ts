@@ -5,33 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDatabase } from '../test/support/database.ts'
 import { startPostgres } from '../test/support/postgres.ts'
+import { anyBanner, compare, comparisonRows, CONNECTIONS, ROUND_MS, type Pair } from './compare.ts'
 import { load } from './load.ts'
-import { median, quantile, say, writeSection } from './report.ts'
+import { median, say, writeSection } from './report.ts'
 import { startServer, type Server } from './server.ts'
 import { startMs } from './start.ts'
 
-const CONNECTIONS = 64
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 7)
-const ROUND_MS = 4_000
-const WARM_UP_MS = 3_000
 const MEMORY_CLICKS = Number(process.env['BENCH_CLICKS'] ?? 5_000_000)
 const MEMORY_SAMPLES = 10
 const MIB = 1024 * 1024
 const STARTS = 10
 const [BARE_PORT, SERVICE_PORT, START_PORT] = [18_470, 18_471, 18_472]
 const COMMAND = 'npm run bench'
-
-interface Round {
-  readonly perSecond: number
-  readonly cpuMicroseconds: number
-  readonly p50: number
-  readonly p99: number
-}
-
-interface Pair {
-  readonly bare: Round
-  readonly service: Round
-}
 
 interface Measured {
   readonly pairs: readonly Pair[]
@@ -67,34 +52,6 @@ async function measure(bare: Server, settings: Record<string, string>): Promise<
   return { pairs: await compare(bare, service), rss: await memory(service) }
 }
 
-async function compare(bare: Server, service: Server): Promise<Pair[]> {
-  await round(bare, WARM_UP_MS)
-  await round(service, WARM_UP_MS)
-  const pairs: Pair[] = []
-  for (let index = 0; index < ROUNDS; index += 1) {
-    pairs.push({ bare: await round(bare, ROUND_MS), service: await round(service, ROUND_MS) })
-    say(`round ${index + 1}`, pairs.at(-1))
-  }
-  return pairs
-}
-
-async function round(server: Server, durationMs: number): Promise<Round> {
-  const cpuBefore = server.cpuSeconds()
-  const until = performance.now() + durationMs
-  const { requests, seconds, latencies } = await load({
-    port: server.port,
-    connections: CONNECTIONS,
-    path: anyBanner,
-    isOver: () => performance.now() > until,
-  })
-  return {
-    perSecond: requests / seconds,
-    cpuMicroseconds: ((server.cpuSeconds() - cpuBefore) / requests) * 1e6,
-    p50: quantile(latencies, 0.5),
-    p99: quantile(latencies, 0.99),
-  }
-}
-
 async function memory(service: Server): Promise<number[]> {
   const samples: number[] = []
   for (let sample = 0; sample < MEMORY_SAMPLES; sample += 1) {
@@ -119,19 +76,7 @@ async function starts(): Promise<number[]> {
   return taken.slice(1) // the first made the store
 }
 
-function anyBanner(): string {
-  return `/counter/${1 + Math.floor(Math.random() * 100)}`
-}
-
 function writeComparison(embedded: readonly Pair[], postgres: readonly Pair[]): Promise<void> {
-  const line = (name: string, what: keyof Round, digits: number) => {
-    const cells = [embedded, postgres].flatMap((pairs) => [
-      median(pairs.map(({ bare }) => bare[what])).toFixed(digits),
-      median(pairs.map(({ service }) => service[what])).toFixed(digits),
-      median(pairs.map(({ bare, service }) => service[what] / bare[what])).toFixed(2),
-    ])
-    return `| ${[name, ...cells].join(' | ')} |`
-  }
   return writeSection(
     'Counting beside a bare Fastify route',
     COMMAND,
@@ -143,10 +88,7 @@ transaction that has reached the disk.
 
 | | bare route | embedded | ratio | bare route | on Postgres | ratio |
 |---|---|---|---|---|---|---|
-${line('requests a second', 'perSecond', 0)}
-${line('CPU a request, µs', 'cpuMicroseconds', 1)}
-${line('latency p50, ms', 'p50', 2)}
-${line('latency p99, ms', 'p99', 2)}
+${comparisonRows(embedded, postgres)}
 
 The goals: embedded, throughput at least 0.85 and CPU at most 1.25; on Postgres, at least 0.6 and at
 most 1.4. What is missing is the price of a commit: an fsync and two hops between threads or

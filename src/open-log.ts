@@ -97,8 +97,8 @@ async function openKafka(parts: LogParts, config: KafkaConfig): Promise<OpenedLo
     prepare: async () => {},
     state: () => [
       ...(sink ? [logPart(sink)] : []),
-      ...(source ? [source()] : []),
-      // Clicks are taken without it, and wait in the log.
+      // Clicks are taken without these, and wait in the log.
+      ...(source ? [{ ...source(), isOptional: sink !== undefined }] : []),
       { name: 'store', trouble: parts.store.trouble, isOptional: true },
     ],
   }

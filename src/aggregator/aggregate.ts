@@ -1,10 +1,7 @@
-import { hash } from 'node:crypto'
-import type { Click, Tally } from '../click.ts'
+import { keyHash, type Tally } from '../click.ts'
 import type { Batch, Suspect } from '../log/click-log.ts'
 import { floorTo, MINUTE_MS } from '../minute.ts'
 import type { Aggregate, Delta, KeyedClick, SuspectRecord } from '../store/count-store.ts'
-
-const KEY_HASH_BYTES = 16
 
 /**
  * Folds the clicks without key into one delta for each (banner, tally, minute). Pure, and the
@@ -59,14 +56,6 @@ function groupOf(groups: Group[], tally: Tally, minute: number): Group {
   const group = { tally, minute, counts: new Map<number, number>() }
   groups.push(group)
   return group
-}
-
-/**
- * What a key is stored as: half of SHA-256 over tally, banner and key, the same in every store.
- * 16 bytes instead of up to 128, and 2^64 keys of one banner before a collision is likely.
- */
-function keyHash(bannerId: number, tally: Tally, key: Required<Click>['key']): Uint8Array {
-  return hash('sha256', `${tally}\n${bannerId}\n${key}`, 'buffer').subarray(0, KEY_HASH_BYTES)
 }
 
 type Slot = Pick<Delta, 'bannerId' | 'tally' | 'minute'>

@@ -19,13 +19,14 @@ export class UsageError extends Error {
 type Options = NonNullable<ParseArgsConfig['options']>
 
 /**
- * Options and operands of a command, `operands` being the names of those that must be there. An
- * option is given once: of two, one would be ignored.
+ * Options and operands of a command, `operands` being the names of those that must be there; `more`
+ * says whether others may follow. An option is given once: of two, one would be ignored.
  */
 export function parseArguments<const T extends Options>(
   args: readonly string[],
   options: T,
   operands: readonly string[] = [],
+  more: 'none' | 'many' = 'none',
 ) {
   const { values, positionals, tokens } = parsed(args, options)
   const given = new Set<string>()
@@ -37,7 +38,8 @@ export function parseArguments<const T extends Options>(
   const missing = operands[positionals.length]
   if (missing !== undefined) throw new UsageError(`${missing} is missing`)
   const extra = positionals[operands.length]
-  if (extra !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`)
+  if (more === 'none' && extra !== undefined)
+    throw new UsageError(`unexpected argument ${JSON.stringify(extra)}`)
   return { values, operands: positionals }
 }
 

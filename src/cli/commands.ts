@@ -1,8 +1,10 @@
 import { banners } from './banners.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
+import { deadLetters } from './dead-letters.ts'
 import { doctor } from './doctor.ts'
 import { importOriginal } from './import.ts'
 import { migrate } from './migrate.ts'
+import { positions } from './positions.ts'
 import { print } from './print.ts'
 import { serve } from './serve.ts'
 import { stats } from './stats.ts'
@@ -41,10 +43,13 @@ export const COMMANDS: readonly Command[] = [
   doctor,
   migrate,
   importOriginal,
+  positions,
+  deadLetters,
   help,
   version,
 ]
 
+const NAME_COLUMNS = 14
 const DEFAULT = serve.name
 const ALIASES: Readonly<Record<string, string>> = {
   '--help': help.name,
@@ -79,7 +84,7 @@ function asksForHelp(args: readonly string[]): boolean {
 }
 
 function overview(): string {
-  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(9)}${summary}`)
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(NAME_COLUMNS)}${summary}`)
   return `Tallymark counts clicks, each acknowledged one exactly once.
 
 Usage: tallymark [command] [options]

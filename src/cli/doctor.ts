@@ -1,14 +1,15 @@
-import { inspectStore } from '../open-store.ts'
+import { fail, ok, warn, type Check } from '../check.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
-import { fail, ok, warn, type Check } from '../store/check.ts'
+import { inspectStore } from '../open-store.ts'
+import { inspectLog } from '../visit-log.ts'
 import { parseArguments, type Command } from './command.ts'
 import { print, printable } from './print.ts'
 import { shapeOf } from './serve.ts'
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'say what is wrong with settings, database or disk, and how to mend it',
+  summary: 'say what is wrong with settings, database, disk or brokers',
   help: `Usage: tallymark doctor
 
 Checks the settings, Node.js, the database and how durable it is, the broker and
@@ -54,8 +55,10 @@ async function* allChecks(config: Config): AsyncGenerator<Check> {
   yield ok('configuration', shapeOf(config))
   for (const warning of config.warnings) yield warn('configuration', warning, SETTINGS_REMEDY)
   yield nodeCheck(process.versions.node)
-  yield* await inspectStore(config.store)
-  yield ok('broker', 'none is configured: clicks go from the service to the database')
+  const found = await inspectStore(config.store)
+  yield* found
+  const isAway = found.some(({ name, verdict }) => name === 'database' && verdict === 'FAIL')
+  yield* await inspectLog(config, isAway)
 }
 
 /** Exported for tests. */

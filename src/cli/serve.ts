@@ -63,7 +63,7 @@ async function stop(app: App, config: Config, logger: Logger): Promise<number> {
   const isSettled = await Promise.race([settled, gaveUp, app.failed])
   clearTimeout(timer)
   if (isSettled) {
-    logger.info('Stopped; every acknowledged click is counted')
+    logger.info(`Stopped; ${settledBy(config)}`)
     return 0
   }
   const waiting = app.waiting()
@@ -73,6 +73,14 @@ async function stop(app: App, config: Config, logger: Logger): Promise<number> {
       : 'no click was waiting, but a connection or the store did not close'
   logger.error(`Gave up stopping after ${config.shutdownTimeoutMs} ms: ${what}`)
   return 1
+}
+
+/** With Kafka, clicks may wait in the log for whoever counts them next. */
+function settledBy({ clickLog }: Config): string {
+  if (clickLog.kind === 'direct') return 'every acknowledged click is counted'
+  return clickLog.role === 'aggregator'
+    ? 'what is not counted yet waits in the click log'
+    : 'every acknowledged click is durable in the click log'
 }
 
 /** Resolves at the first signal. One that comes a second later or more ends the process at once. */

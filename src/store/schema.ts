@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { fail, ok, warn, type Check } from '../check.ts'
 import { OperatorError } from '../errors.ts'
-import { fail, ok, warn, type Check } from './check.ts'
 
 const FOLDER = new URL('../../sql/', import.meta.url)
 

@@ -29,7 +29,7 @@ test('O12: the help of every command fits a screen, and shows an example', async
   const overview = await runCommand(folder.path, ['help'])
   assertFitsScreen(overview.stdout)
   for (const { name, summary } of COMMANDS) {
-    assert.ok(overview.stdout.includes(`\n  ${name.padEnd(9)}${summary}\n`), overview.stdout)
+    assert.ok(overview.stdout.includes(`\n  ${name.padEnd(14)}${summary}\n`), overview.stdout)
   }
 })
 

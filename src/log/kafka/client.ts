@@ -37,6 +37,6 @@ export function clientOptions(connection: KafkaConnection, clientId: string): Cl
 const CLOSING_MS = 1_000
 
 /** Does not wait for a broker that hangs, nor for what is under way. */
-export async function closed(closing: Promise<void>): Promise<void> {
+export async function untilClosed(closing: Promise<void>): Promise<void> {
   await Promise.race([closing.catch(() => {}), pause(CLOSING_MS)])
 }

@@ -10,6 +10,8 @@ const IS_CONTROL = 0x20
 export interface Piece {
   readonly clicks: readonly Click[]
   readonly suspects: readonly Suspect[]
+  /** The offset of its last record, if it has any. */
+  readonly last: bigint
   /** The offset of the next record. */
   readonly to: bigint
 }
@@ -39,6 +41,7 @@ export function* cut(
   let suspects: Suspect[] = []
   let begin = from
   let to = from
+  let last = from - 1n
   for (const { attributes, firstOffset, lastOffsetDelta, records } of batches) {
     for (const { offsetDelta, value } of (attributes & IS_CONTROL) === 0 ? records : []) {
       const position = firstOffset + BigInt(offsetDelta)
@@ -51,9 +54,10 @@ export function* cut(
       if (typeof click === 'string') suspects.push({ position, bytes, reason: click })
       else if (isKnown(click.bannerId)) clicks.push(click)
       else suspects.push({ position, bytes, click, reason: 'the banner was never registered' })
+      last = position
       to = position + 1n
       if (clicks.length + suspects.length < max) continue
-      yield { clicks, suspects, to }
+      yield { clicks, suspects, last, to }
       begin = to
       clicks = []
       suspects = []
@@ -62,5 +66,5 @@ export function* cut(
     const end = firstOffset + BigInt(lastOffsetDelta) + 1n
     if (end > to) to = end
   }
-  if (to > begin) yield { clicks, suspects, to }
+  if (to > begin) yield { clicks, suspects, last, to }
 }

@@ -1,5 +1,5 @@
 import { Consumer, FetchIsolationLevels, type RecordsBatch } from '@platformatic/kafka'
-import { clientOptions, closed, type KafkaConnection } from './client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
 import { brokerAway } from './failure.ts'
 
 const MAX_WAIT_MS = 100
@@ -70,6 +70,6 @@ export class PartitionReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await closed(this.#client.close(true))
+    await untilClosed(this.#client.close(true))
   }
 }

@@ -3,7 +3,7 @@ import type { Click } from '../../click.ts'
 import { AppError } from '../../errors.ts'
 import type { ClickSink, SinkState } from '../click-log.ts'
 import { WaitingClicks, type WaitingClicksOptions } from '../waiting-clicks.ts'
-import { clientOptions, closed, type KafkaConnection } from './client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
 import { encodeRecord } from './record.ts'
 
 // The states of a click stand in waiting-clicks.ts. What is taken is one send, and one is under way at a time.
@@ -89,7 +89,14 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   open(partitions: number): void {
     this.#partitions = partitions
     this.#refusal = undefined
+    // Whoever goes by /readyz sends nothing while there is trouble, so no click would end it.
+    this.#trouble = undefined
     this.#clicks.wake()
+  }
+
+  /** Says that clicks can probably not be sent now, until one is, or `open` is called. */
+  doubt(trouble: string): void {
+    this.#trouble = trouble
   }
 
   /** Neither takes nor sends clicks until `open` is called: in this topic they would not be counted. */
@@ -140,6 +147,6 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
     this.#clicks[Symbol.dispose]()
-    await closed(this.#producer.close(true))
+    await untilClosed(this.#producer.close(true))
   }
 }

@@ -183,22 +183,42 @@ export class KafkaSource implements ClickSource {
   }
 
   /** The instant is older than the ends; the topic is looked at after them, to be the same. */
-  async #mark({ instant, partitions }: Leases): Promise<void> {
+  async #mark({ instant, partitions, owned }: Leases): Promise<void> {
     const { topic, store } = this.#options
-    const ends = await topic.ends()
-    const found = await topic.describe()
-    if (found === undefined) throw missing(topic, await store.readPartitions(topic.name))
+    const ends = await this.#ends()
+    const found = await this.#describe()
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
     this.#topic = found
     for (const leader of this.#silent.keys()) {
       if (!found.leaders.includes(leader)) this.#silent.delete(leader) // it no longer matters
     }
+    // Where nothing is to be read no fetch would say so, and what comes next would be skipped.
+    if (owned.some(({ number, next }) => next > (ends[number] ?? next))) {
+      await this.#checkRange()
+      return
+    }
     const isTick = this.#ticker.observe(instant, ends)
     for (const number of this.#next.keys()) {
       const end = ends[number]
       if (end === undefined || (this.#marks.has(number) && !isTick)) continue
       this.#marks.set(number, { number, end, instant })
+    }
+  }
+
+  async #describe(): Promise<Description> {
+    const { topic, store } = this.#options
+    const found = await topic.describe()
+    if (found === undefined) throw missing(topic, await store.readPartitions(topic.name))
+    return found
+  }
+
+  async #ends(): Promise<readonly bigint[]> {
+    try {
+      return await this.#options.topic.ends()
+    } catch (error) {
+      await this.#describe() // it may be that there is no such topic
+      throw error
     }
   }
 
@@ -279,7 +299,8 @@ export class KafkaSource implements ClickSource {
   }
 
   /** Whether to go on with the partition. */
-  #settle(number: number, { clicks, suspects, to }: Piece, outcome: Outcome | undefined): boolean {
+  #settle(number: number, piece: Piece, outcome: Outcome | undefined): boolean {
+    const { clicks, suspects, last, to } = piece
     if (outcome?.kind === 'counted') {
       this.#next.delete(number) // to be read after the others
       this.#next.set(number, to)
@@ -294,8 +315,8 @@ export class KafkaSource implements ClickSource {
     }
     // Down to the one that is at fault, which the store then keeps as a dead letter.
     const tried = clicks.length + suspects.length
-    if (tried === 1 && this.#refused.has(number)) throw outcome.cause
-    if (tried === 1) this.#refused.set(number, { position: to - 1n, cause: outcome.cause })
+    if (tried === 0 || this.#refused.get(number)?.position === last) throw outcome.cause
+    if (tried === 1) this.#refused.set(number, { position: last, cause: outcome.cause })
     this.#limits.set(number, Math.ceil(tried / 2))
     return false
   }
@@ -328,10 +349,10 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-    await this.#told() // the ends of before the last clicks came
-    this.#marks.clear()
+    await this.#told(until)
+    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
     await this.#renew()
-    await this.#told()
+    await this.#told(until)
     for (;;) {
       const behind = [...this.#marks.values()].filter(
         ({ number, end }) => (this.#next.get(number) ?? end) < end,
@@ -342,8 +363,9 @@ export class KafkaSource implements ClickSource {
     await this.#renew() // stores the marks that are reached
   }
 
-  /** Waits for what the brokers are asked, but not for long: one of them may hang. */
-  async #told(): Promise<void> {
-    await Promise.race([this.#marking, pause(DRAIN_MS, undefined, { ref: false })])
+  /** Waits for what the brokers are asked, but not for one that hangs. */
+  async #told(until: number): Promise<void> {
+    const leftMs = Math.max(0, until - performance.now())
+    await Promise.race([this.#marking, pause(leftMs, undefined, { ref: false })])
   }
 }

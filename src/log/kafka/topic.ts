@@ -1,6 +1,6 @@
 import { Admin, Consumer, FetchIsolationLevels, ListOffsetTimestamps } from '@platformatic/kafka'
 import { OperatorError } from '../../errors.ts'
-import { clientOptions, closed, type KafkaConnection } from './client.ts'
+import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
 import { apiIdsOf, brokerAway, isTopicUnknown } from './failure.ts'
 
 const GROUP = 'tallymark'
@@ -144,7 +144,7 @@ export class KafkaTopic implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([closed(this.#client.close(true)), closed(this.#admin.close())])
+    await Promise.all([untilClosed(this.#client.close(true)), untilClosed(this.#admin.close())])
   }
 }
 

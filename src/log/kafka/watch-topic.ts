@@ -10,7 +10,7 @@ const INTERVAL_MS = 1_000
 export interface WatchParts {
   readonly topic: Topic
   readonly store: PartitionStore
-  readonly sink: Pick<KafkaSink, 'open' | 'refuse'>
+  readonly sink: Pick<KafkaSink, 'open' | 'doubt' | 'refuse'>
   /** This process, a UUID. */
   readonly member: string
   /** Told each time why clicks cannot be put into the log, or undefined: they can. */
@@ -19,8 +19,8 @@ export interface WatchParts {
 
 /**
  * For whoever puts clicks into the log: opens the topic, and looks once a second whether it is still the
- * one that is counted, until `signal` aborts. If it is not, the sink refuses clicks. That brokers or store
- * are away for a while is no reason to: the sink itself finds out whether a click can be sent.
+ * one that is counted, until `signal` aborts. If it is not, the sink refuses clicks. That brokers are away
+ * for a while is no reason to: the sink itself finds out whether a click can be sent.
  */
 export async function watchTopic(parts: WatchParts, signal: AbortSignal): Promise<void> {
   const { sink, observe } = parts
@@ -33,8 +33,10 @@ export async function watchTopic(parts: WatchParts, signal: AbortSignal): Promis
     } catch (error) {
       const isLost = error instanceof OperatorError
       if (!isLost && !isUnavailable(error)) throw error
-      if (isLost) sink.refuse('the topic is not the one that is counted')
-      if (isLost || stored.length === 0) observe(reasonOf(error))
+      const reason = reasonOf(error)
+      if (isLost) sink.refuse(reason)
+      else sink.doubt(reason)
+      observe(reason)
     }
     await sleep(INTERVAL_MS, signal)
   }
@@ -48,10 +50,10 @@ async function look(
   const { topic, store } = parts
   const found = await topic.describe()
   if (found === undefined && known.length > 0) throw missing(topic, known)
-  const isKnown =
-    found?.leaders.length === known.length && known.every(({ topicId }) => topicId === found.id)
-  if (!isKnown || known.length === 0) await openTopic(topic, store)
-  const stored = await readStored(parts, known)
+  const isSame = known.length > 0 && known.every(({ topicId }) => topicId === found?.id)
+  if (!isSame) await openTopic(topic, store)
+  const isLonger = isSame && found !== undefined && found.leaders.length > known.length
+  const stored = await readStored(parts, known, isLonger)
   const lost = lostRecords(topic.name, stored, await topic.starts(), await topic.ends())
   if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
   return stored
@@ -61,9 +63,11 @@ async function look(
 async function readStored(
   { topic, store, member }: WatchParts,
   known: readonly StoredPartition[],
+  isLonger: boolean,
 ): Promise<readonly StoredPartition[]> {
   try {
     await store.announceApi(member) // before the first click
+    if (isLonger) await openTopic(topic, store)
     const stored = await store.readPartitions(topic.name)
     if (stored.length > 0) return stored
     throw new AppError('store_unavailable', `The topic ${topic.name} is not open yet.`)

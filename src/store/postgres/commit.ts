@@ -166,8 +166,8 @@ const REASON_CHARACTERS_MAX = 200
 
 /** Reasons may quote a record: Postgres takes no NUL and no half characters, a terminal no controls. */
 export function cleanReason(reason: string): string {
-  const some = reason.slice(0, 4 * REASON_CHARACTERS_MAX)
-  return [...some.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')].slice(0, REASON_CHARACTERS_MAX).join('')
+  // Cut before it is cleaned: the cut may leave half a character.
+  return reason.slice(0, REASON_CHARACTERS_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -24,6 +24,7 @@ import {
 import { PostgresClock } from './clock.ts'
 import { commitBatch, lastBatchId } from './commit.ts'
 import { Connections, type PostgresConnection, type Row, type Statement } from './connections.ts'
+import { PostgresDeadLetters } from './dead-letters.ts'
 import { isOfTheData, refusalOf } from './failure.ts'
 import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
@@ -76,6 +77,7 @@ export interface PostgresOptions {
 export class PostgresDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
   /** Used with Kafka as the click log alone. */
   readonly partitions: PostgresPartitions
+  readonly deadLetters: PostgresDeadLetters
   readonly #options: PostgresOptions
   readonly #clock = new PostgresClock()
   readonly #commits: Connections
@@ -131,6 +133,11 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     const [clock, upkeep, leases] = [this.#clock, this.#upkeep, this.#leases]
     this.partitions = new PostgresPartitions({ clock, upkeep, leases })
     this.#merger = new Merger(this.#upkeep)
+    this.deadLetters = new PostgresDeadLetters({
+      connections: this.#upkeep,
+      now: () => this.#clock.now(),
+      onCounted: (deltas) => this.#merger.added(deltas),
+    })
     this.#keepingAlive = setInterval(() => void this.#keepAliveIfThere(), KEEP_ALIVE_INTERVAL_MS)
   }
 

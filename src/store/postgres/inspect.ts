@@ -1,6 +1,6 @@
 // For `tallymark doctor`: the Postgres store as it is found. Nothing is changed.
+import { fail, ok, warn, type Check } from '../../check.ts'
 import { isUnavailable, reasonOf } from '../../errors.ts'
-import { fail, ok, warn, type Check } from '../check.ts'
 import { schemaCheck } from '../schema.ts'
 import { Connections, type Row, type Statement } from './connections.ts'
 import { CONNECTIONS_MAX, type PostgresOptions } from './database.ts'

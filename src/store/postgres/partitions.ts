@@ -35,8 +35,8 @@ export class PostgresPartitions implements PartitionStore {
   }
 
   async openPartitions(topic: string, topicId: string, starts: readonly bigint[]): Promise<void> {
-    const row = await this.#clock.ask(this.#upkeep, openPartitions(topic, topicId, starts))
-    const { counted_id: countedId, other } = row?.['answer'] as OpenAnswer
+    const opening = openPartitions(topic, topicId, starts)
+    const { counted_id: countedId, other } = await this.#ask<OpenAnswer>(this.#upkeep, opening)
     if (countedId !== undefined) throw madeAnew(topic, countedId, topicId)
     if (other === undefined) return
     throw new OperatorError(
@@ -45,8 +45,7 @@ export class PostgresPartitions implements PartitionStore {
   }
 
   async readPartitions(topic: string): Promise<readonly StoredPartition[]> {
-    const row = await this.#clock.ask(this.#leases, readPartitions(topic))
-    const partitions = row?.['partitions'] as StoredRow[] // made by json_build_object below
+    const partitions = await this.#ask<StoredRow[]>(this.#leases, readPartitions(topic))
     return partitions.map(({ next, ...partition }) => ({ ...partition, next: BigInt(next) }))
   }
 
@@ -57,8 +56,7 @@ export class PostgresPartitions implements PartitionStore {
     marks: readonly Mark[],
   ): Promise<Leases> {
     const statement = renewLeases(topic, member, leaseMs, marks)
-    const row = await this.#clock.ask(this.#leases, statement)
-    const { owned, ...leases } = row?.['answer'] as LeasesRow
+    const { owned, ...leases } = await this.#ask<LeasesRow>(this.#leases, statement)
     return {
       ...leases,
       owned: owned.map(({ number, next }) => ({ number, next: BigInt(next) })),
@@ -78,8 +76,7 @@ export class PostgresPartitions implements PartitionStore {
    * end: closed, they would no longer keep `completeUntil` from what was acknowledged in them.
    */
   async closePartitions(): Promise<void> {
-    const row = await this.#clock.ask(this.#upkeep, closePartitions())
-    const found = row?.['answer'] as DrainRow
+    const found = await this.#ask<DrainRow>(this.#upkeep, closePartitions())
     if (found.state !== 'open') return
     throw new OperatorError(
       `The click log ${String(found.topic)} is not counted to its end: ${reasonOf(found)}. Start again with KAFKA_BROKERS (ROLE=aggregator suffices) until "tallymark doctor" says that it is drained.`,
@@ -88,8 +85,7 @@ export class PostgresPartitions implements PartitionStore {
 
   /** Changes nothing. */
   async drainState(): Promise<DrainState> {
-    const row = await this.#clock.ask(this.#upkeep, drainState())
-    const found = row?.['answer'] as DrainRow
+    const found = await this.#ask<DrainRow>(this.#upkeep, drainState())
     const { state } = found
     return state === 'open' ? { state, reason: reasonOf(found) } : { state }
   }
@@ -105,8 +101,8 @@ export class PostgresPartitions implements PartitionStore {
     topicId: string,
     targets: readonly { readonly number: number; readonly next: bigint }[],
   ): Promise<void> {
-    const row = await this.#clock.ask(this.#upkeep, resetPositions(topic, topicId, targets))
-    const { state } = row?.['answer'] as { state: 'unknown' | 'counting' | 'reset' }
+    const resetting = resetPositions(topic, topicId, targets)
+    const { state } = await this.#ask<ResetAnswer>(this.#upkeep, resetting)
     if (state === 'unknown') {
       throw new OperatorError(
         `The store has no positions of the topic ${topic}: start the service once, or correct KAFKA_TOPIC.`,
@@ -117,6 +113,12 @@ export class PostgresPartitions implements PartitionStore {
         `The topic ${topic} is being counted: stop every process with ROLE=aggregator or ROLE=all, and try again after 10 seconds.`,
       )
     }
+  }
+
+  /** The JSON that a statement below makes, of the type that its caller knows. */
+  async #ask<T>(connections: Pick<Connections, 'query'>, statement: Statement): Promise<T> {
+    const row = await this.#clock.ask(connections, statement)
+    return row?.['answer'] as T
   }
 }
 
@@ -147,6 +149,10 @@ interface DrainRow {
 interface OpenAnswer {
   readonly counted_id?: string
   readonly other?: DrainRow
+}
+
+interface ResetAnswer {
+  readonly state: 'unknown' | 'counting' | 'reset'
 }
 
 type StoredRow = Omit<StoredPartition, 'next'> & { readonly next: string }
@@ -218,7 +224,7 @@ function readPartitions(topic: string): Statement {
           order by number
         ),
         '[]'
-      ) as partitions
+      ) as answer
       from partitions join positions using (source)
       where topic = $1 and is_open`,
     values: [topic],

@@ -1,0 +1,393 @@
+// Partitions of a Kafka topic in Postgres: what they begin with, until when they are complete, how a
+// log comes to its end, and how it is counted from elsewhere.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PostgresDatabase } from '../../src/store/postgres/database.ts'
+import { hold, runSql } from '../support/database.ts'
+import {
+  addBanners,
+  batchIn,
+  completeUntilOf,
+  LEASE_MS,
+  letPass,
+  TOPIC,
+} from '../support/partitions.ts'
+import {
+  batchOf,
+  clickOf,
+  emptyDatabase,
+  NOON,
+  openAt,
+  sumOf,
+  untilMerged,
+} from '../support/postgres-store.ts'
+
+const ALWAYS = { resolution: 'day', from: 0, to: 2 * NOON } as const
+
+async function opened(starts: readonly bigint[], topicId = randomUUID()) {
+  const { url } = await emptyDatabase()
+  const store = await openAt(url)
+  await addBanners(store)
+  await store.partitions.openPartitions(TOPIC, topicId, starts)
+  return { url, store, topicId, partitions: store.partitions }
+}
+
+async function nextsOf(store: PostgresDatabase, topic = TOPIC): Promise<bigint[]> {
+  return (await store.partitions.readPartitions(topic)).map(({ next }) => next)
+}
+
+/** Raises completeUntil of a partition that is counted to its end, as an aggregator does. */
+async function completeBy(store: PostgresDatabase, instant: number): Promise<void> {
+  const aggregator = randomUUID()
+  const stored = await store.partitions.readPartitions(TOPIC)
+  const marks = stored.map(({ number, next }) => ({ number, end: next, instant }))
+  await store.partitions.renewLeases(TOPIC, aggregator, LEASE_MS, marks)
+  await store.partitions.releaseLeases(aggregator)
+}
+
+test('the first time a topic is counted from where its log starts, also by processes at once', async () => {
+  const { url } = await emptyDatabase()
+  const stores = await Promise.all([openAt(url), openAt(url), openAt(url), openAt(url)])
+  const [store] = stores
+  assert.ok(store !== undefined)
+  assert.deepEqual(await store.partitions.readPartitions(TOPIC), [])
+  const before = store.clock.now() - 10
+  const topicId = randomUUID()
+  await using lock = await hold(
+    url,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
+  )
+  const opening = Promise.all(
+    stores.map((each) => each.partitions.openPartitions(TOPIC, topicId, [5n, 0n, 7n])),
+  )
+  await lock.waiting('open_partitions', stores.length)
+  await lock.free()
+  await opening
+  const stored = await store.partitions.readPartitions(TOPIC)
+  assert.deepEqual(
+    stored.map((each) => [each.number, each.topicId, each.next]),
+    [5n, 0n, 7n].map((next, number) => [number, topicId, next]),
+  )
+  assert.ok(stored.every(({ completeUntil }) => completeUntil >= before))
+  await addBanners(store)
+  assert.equal(await store.commit(batchIn(2, 7n, 9n, { clicks: [clickOf(1)] })), 'counted')
+  await store.partitions.openPartitions(TOPIC, topicId, [6n, 6n, 6n])
+  assert.deepEqual(await nextsOf(store), [5n, 0n, 9n])
+  await untilMerged(url)
+  assert.equal(await sumOf(store), 1)
+  for (const each of stores) await each[Symbol.asyncDispose]()
+})
+
+test('partitions that are added begin at 0, and take nothing back from completeUntil', async () => {
+  const { store, topicId, partitions } = await opened([5n])
+  await using _ = store
+  const ahead = store.clock.now() + 60_000 // as after a clock that went back
+  await completeBy(store, ahead)
+  await partitions.openPartitions(TOPIC, topicId, [5n, 4n, 4n])
+  assert.deepEqual(await nextsOf(store), [5n, 0n, 0n])
+  assert.deepEqual(await completeUntilOf(store), [ahead, ahead, ahead])
+  await store.commit(batchIn(2, 0n, 1n, { clicks: [clickOf(1)] }))
+  assert.equal(await sumOf(store), 1)
+})
+
+test('a topic is complete until it is opened, however long that took: answers do not go back', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  await using other = await openAt(url)
+  await using lock = await hold(
+    url,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
+  )
+  const opening = store.partitions.openPartitions(TOPIC, randomUUID(), [0n, 0n])
+  await lock.waiting('open_partitions', 1)
+  await pause(20)
+  const { completeUntil: before } = await other.totals('click', [ALWAYS])
+  await lock.free()
+  await opening
+  const { completeUntil: after } = await store.totals('click', [ALWAYS])
+  assert.ok(after >= before, `${after} is before ${before}`)
+})
+
+test('a topic that was made anew is refused with exit code 3, and nothing is changed', async () => {
+  const { store, topicId, partitions } = await opened([5n, 5n])
+  await using _ = store
+  const before = await partitions.readPartitions(TOPIC)
+  const anew = randomUUID()
+  await assert.rejects(partitions.openPartitions(TOPIC, anew, [0n, 0n, 0n]), {
+    name: 'OperatorError',
+    exitCode: 3,
+    message: new RegExp(
+      `^The topic clicks was deleted and made anew: .*${topicId}.*${anew}.* KAFKA_TOPIC .*"tallymark positions reset"`,
+    ),
+  })
+  assert.deepEqual(await partitions.readPartitions(TOPIC), before)
+})
+
+test('answers are complete until the least open partition is', async () => {
+  const { url, store, partitions } = await opened([0n, 0n])
+  await using _ = store
+  await using other = await openAt(url)
+  const [first = 0] = await completeUntilOf(store)
+  await pause(20)
+  const reads = async (each: PostgresDatabase) => [
+    (await each.totals('click', [ALWAYS])).completeUntil,
+    (await each.series(1, 'click', [ALWAYS])).completeUntil,
+  ]
+  assert.deepEqual(await reads(store), [first, first])
+  await partitions.renewLeases(TOPIC, randomUUID(), LEASE_MS, [
+    { number: 0, end: 0n, instant: first + 10 },
+  ])
+  assert.deepEqual(await reads(store), [first, first])
+  const clicks = [clickOf(1)]
+  await store.commit(batchIn(1, 0n, 1n, { clicks, completeUntil: first + 5 }))
+  const { rows, completeUntil } = await store.totals('click', [ALWAYS])
+  assert.deepEqual([rows[0]?.total, completeUntil], [1, first + 5])
+  assert.deepEqual(await reads(other), [first + 5, first + 5])
+  await runSql(url, 'update partitions set is_open = false where number = 1')
+  assert.deepEqual(await reads(store), [first + 10, first + 10])
+  await runSql(url, 'update partitions set is_open = false')
+  assert.ok((await reads(store)).every((instant) => instant > first + 15))
+})
+
+test('answers do not claim more than the beginning of their reads, whatever partitions say', async () => {
+  const { store } = await opened([0n])
+  await using _ = store
+  await completeBy(store, store.clock.now() + 60_000)
+  const { completeUntil } = await store.totals('click', [ALWAYS])
+  assert.ok(completeUntil <= store.clock.now())
+})
+
+test('a batch raises completeUntil with its counts, or not at all, and never lowers it', async () => {
+  const { store } = await opened([0n])
+  await using _ = store
+  const [first = 0] = await completeUntilOf(store)
+  const clicks = [clickOf(1)]
+  await store.commit(batchIn(0, 1n, 2n, { clicks, completeUntil: first + 10 }))
+  assert.deepEqual(await completeUntilOf(store), [first]) // superseded
+  await store.commit(batchIn(0, 0n, 1n, { clicks, completeUntil: first + 10 }))
+  assert.deepEqual(await completeUntilOf(store), [first + 10])
+  await store.commit(batchIn(0, 1n, 2n, { clicks, completeUntil: first + 5 }))
+  await store.commit(batchIn(0, 2n, 3n, { clicks }))
+  assert.deepEqual(await completeUntilOf(store), [first + 10])
+  assert.equal(await sumOf(store), 3)
+})
+
+test('keys are kept until their age is reached in what is counted, not on the clock', async () => {
+  const { url, store } = await opened([0n])
+  await using _ = store
+  await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')] }))
+  await runSql(url, 'update partitions set complete_until = complete_until - 60000')
+  await pause(20)
+  assert.equal(await store.purgeKeys(10, 10), 0)
+  await completeBy(store, store.clock.now())
+  assert.equal(await store.purgeKeys(10_000, 10), 0)
+  assert.equal(await store.purgeKeys(10, 10), 1)
+})
+
+test('without open partitions there is nothing to drain', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  assert.deepEqual(await store.partitions.drainState(), { state: 'none' })
+  await store.partitions.closePartitions()
+})
+
+test('a log is not drained while a process puts clicks into it', async () => {
+  const { url, store, topicId, partitions } = await opened([0n])
+  await using _ = store
+  const api = randomUUID()
+  await partitions.announceApi(api)
+  await completeBy(store, store.clock.now() + 600_000)
+  const reason = 'a process puts clicks into it, which must be stopped first'
+  assert.deepEqual(await partitions.drainState(), { state: 'open', reason })
+  await assert.rejects(partitions.closePartitions(), {
+    name: 'OperatorError',
+    exitCode: 1,
+    message: `The click log clicks is not counted to its end: ${reason}. Start again with KAFKA_BROKERS (ROLE=aggregator suffices) until "tallymark doctor" says that it is drained.`,
+  })
+  await partitions.openPartitions(TOPIC, topicId, [0n]) // an ordinary start is not refused
+  await letPass(url, 10_100)
+  assert.deepEqual(await partitions.drainState(), { state: 'drained' })
+})
+
+test('a log is drained when it is complete beyond the last click of those that have ended', async () => {
+  const { store, partitions } = await opened([0n, 0n])
+  await using _ = store
+  const [first = 0] = await completeUntilOf(store)
+  const [api, idle] = [randomUUID(), randomUUID()]
+  await partitions.announceApi(idle)
+  await partitions.announceApi(idle, 0)
+  await partitions.announceApi(api)
+  await partitions.announceApi(api, first)
+  assert.deepEqual(await partitions.drainState(), {
+    state: 'open',
+    reason: 'clicks may have been acknowledged up to 1.0 s after what is counted',
+  })
+  await assert.rejects(partitions.closePartitions(), /not counted to its end: clicks may/)
+  const aggregator = randomUUID()
+  const mark = { end: 0n, instant: first + 1_001 }
+  await partitions.renewLeases(TOPIC, aggregator, LEASE_MS, [{ number: 0, ...mark }])
+  assert.equal((await partitions.drainState()).state, 'open') // the other partition is not
+  await partitions.renewLeases(TOPIC, aggregator, LEASE_MS, [{ number: 1, ...mark }])
+  assert.deepEqual(await partitions.drainState(), { state: 'drained' })
+  assert.equal((await partitions.readPartitions(TOPIC)).length, 2) // asking has closed nothing
+  await partitions.closePartitions()
+  assert.deepEqual(await partitions.drainState(), { state: 'none' })
+  assert.deepEqual(await partitions.readPartitions(TOPIC), [])
+  const { owned, partitions: open } = await partitions.renewLeases(TOPIC, aggregator, LEASE_MS, [])
+  assert.deepEqual([owned, open], [[], 0])
+})
+
+test('of a process that was killed clicks may have been acknowledged for a minute after it was seen', async () => {
+  const { url, store, partitions } = await opened([0n])
+  await using _ = store
+  await partitions.announceApi(randomUUID())
+  await letPass(url, 20_000)
+  const [row] = await runSql(url, 'select seen::float8 as seen from members')
+  const seen = Number(row?.['seen'])
+  await completeBy(store, seen + 60_000)
+  assert.equal((await partitions.drainState()).state, 'open')
+  await completeBy(store, seen + 60_001)
+  assert.equal((await partitions.drainState()).state, 'drained')
+})
+
+test('who announces itself while a log is closed waits, and finds it closed', async () => {
+  const { url, store, partitions } = await opened([0n])
+  await using _ = store
+  await using other = await openAt(url)
+  await using closing = await hold(url, 'select close_partitions(null)')
+  const announced = other.partitions.announceApi(randomUUID())
+  await closing.waiting('members', 1)
+  await closing.free()
+  await announced
+  assert.deepEqual(await partitions.readPartitions(TOPIC), [])
+})
+
+test('a log that was closed is opened again where it was, complete until then', async () => {
+  const { store, topicId, partitions } = await opened([0n])
+  await using _ = store
+  await store.commit(batchIn(0, 0n, 4n, { clicks: [clickOf(1)] }))
+  await partitions.closePartitions()
+  await pause(50)
+  const before = store.clock.now() - 10
+  await partitions.openPartitions(TOPIC, topicId, [2n])
+  const [stored] = await partitions.readPartitions(TOPIC)
+  assert.equal(stored?.next, 4n)
+  assert.ok(stored.completeUntil >= before)
+})
+
+test('another topic takes the place of a drained one only', async () => {
+  const { store, partitions } = await opened([0n])
+  await using _ = store
+  const [first = 0] = await completeUntilOf(store)
+  const api = randomUUID()
+  await partitions.announceApi(api)
+  await partitions.announceApi(api, first)
+  const open = () => partitions.openPartitions('other', randomUUID(), [3n])
+  await assert.rejects(open(), {
+    name: 'OperatorError',
+    exitCode: 1,
+    message: /^The click log clicks is not counted to its end, so other .* KAFKA_TOPIC=clicks /,
+  })
+  assert.deepEqual(await nextsOf(store, 'other'), [])
+  await completeBy(store, first + 5_000)
+  await open()
+  assert.deepEqual([await nextsOf(store), await nextsOf(store, 'other')], [[], [3n]])
+})
+
+test('positions are not reset while somebody counts, or where there are none', async () => {
+  const { url, store, topicId, partitions } = await opened([0n])
+  await using _ = store
+  const reset = () => partitions.resetPositions(TOPIC, topicId, [{ number: 0, next: 0n }])
+  await partitions.renewLeases(TOPIC, randomUUID(), LEASE_MS, [])
+  const refusal = { name: 'OperatorError', message: /clicks is being counted: stop every process/ }
+  await assert.rejects(reset(), refusal)
+  await letPass(url, 5_000)
+  await assert.rejects(reset(), refusal)
+  await letPass(url, 5_100)
+  await reset()
+  await runSql(url, 'delete from members')
+  const lease = store.clock.now() + 1_000
+  await runSql(url, `update partitions set lease_until = ${lease}`)
+  await assert.rejects(reset(), refusal)
+  await assert.rejects(partitions.resetPositions('none', topicId, []), /no positions of the topic/)
+})
+
+test('a reset merges what was counted first: the same offsets count again as batches of their own', async () => {
+  const { url, store, topicId, partitions } = await opened([0n, 0n])
+  await using _ = store
+  const clicks = [clickOf(1), clickOf(1), clickOf(1, NOON, 'key')]
+  await using merge = await hold(url, `select pg_advisory_xact_lock(hashtext('tallymark counts'))`)
+  await store.commit(batchIn(0, 0n, 3n, { clicks }))
+  await merge.free()
+  const completeUntil = await completeUntilOf(store)
+  await partitions.resetPositions(TOPIC, topicId, [{ number: 0, next: 0n }])
+  assert.deepEqual(await nextsOf(store), [0n, 0n])
+  assert.deepEqual(await completeUntilOf(store), completeUntil)
+  assert.equal(await sumOf(store), 3)
+  assert.equal(await store.commit(batchIn(0, 0n, 3n, { clicks })), 'counted')
+  assert.equal(await sumOf(store), 5) // the key is remembered
+  await untilMerged(url)
+  assert.equal(await sumOf(store), 5)
+  await partitions.resetPositions(TOPIC, topicId, [{ number: 1, next: 100n }])
+  assert.deepEqual(await nextsOf(store), [3n, 100n])
+  await store.commit(batchIn(1, 100n, 101n, { clicks: [clickOf(1)] }))
+  assert.equal(await sumOf(store), 6)
+})
+
+test('a topic that was made anew is counted after a reset, from the targets or from 0', async () => {
+  const { store, partitions } = await opened([0n, 0n, 0n])
+  await using _ = store
+  for (const partition of [0, 1, 2]) {
+    await store.commit(batchIn(partition, 0n, 9n, { clicks: [clickOf(1)] }))
+  }
+  const before = await completeUntilOf(store)
+  const anew = randomUUID()
+  const targets = [
+    { number: 0, next: 2n },
+    { number: 3, next: 4n },
+  ]
+  await partitions.resetPositions(TOPIC, anew, targets)
+  assert.deepEqual(
+    (await partitions.readPartitions(TOPIC)).map(({ number, next }) => [number, next]),
+    [
+      [0, 2n],
+      [3, 4n],
+    ],
+  )
+  await partitions.openPartitions(TOPIC, anew, [0n, 0n, 0n, 0n])
+  assert.deepEqual(await nextsOf(store), [2n, 0n, 0n, 4n])
+  assert.ok((await completeUntilOf(store)).every((instant, at) => instant >= (before[at] ?? 0)))
+  await store.commit(batchIn(1, 0n, 9n, { clicks: [clickOf(1)] }))
+  assert.equal(await sumOf(store), 4)
+})
+
+test('a database without partitions gains them, and keeps what it has', async () => {
+  const { url } = await emptyDatabase()
+  const folder = new URL('../../sql/postgres/', import.meta.url)
+  await runSql(
+    url,
+    'create table schema_versions (version integer primary key, name text not null, applied_at timestamptz not null default now())',
+  )
+  for (const [index, name] of readdirSync(folder).toSorted().slice(0, 3).entries()) {
+    await runSql(url, readFileSync(new URL(name, folder), 'utf8'))
+    await runSql(url, 'insert into schema_versions values ($1, $2)', [index + 1, name])
+  }
+  await runSql(
+    url,
+    `insert into positions values ('writer:a', 1, null, 0);
+     insert into merges values ('writer:a', 0);
+     insert into unmerged values ('writer:a', 0, 1, '{1}', '{1}', '{${NOON / 60_000}}', '{7}');`,
+  )
+  await using store = await openAt(url)
+  assert.equal(await sumOf(store), 7)
+  await store.open('writer:b', 0n)
+  await store.commit(batchOf('writer:b', 0n, [clickOf(1)]))
+  await store.partitions.openPartitions(TOPIC, randomUUID(), [0n])
+  await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1)] }))
+  assert.equal(await sumOf(store), 9)
+  await untilMerged(url)
+  assert.equal(await sumOf(store), 9)
+})
