@@ -76,7 +76,7 @@ test(
 )
 
 test(
-  'I11: while Postgres is away known banners are counted, and everything is there once it is back',
+  'O14: while Postgres is away known banners are counted, and everything is there once it is back',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)

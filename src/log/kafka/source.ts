@@ -349,10 +349,15 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
+<<<<<<< HEAD
     await this.#told() // the ends of before the last clicks came
     this.#marks.clear()
+=======
+    await this.#told(until)
+    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
+>>>>>>> suites
     await this.#renew()
-    await this.#told()
+    await this.#told(until)
     for (;;) {
       const behind = [...this.#marks.values()].filter(
         ({ number, end }) => (this.#next.get(number) ?? end) < end,
@@ -363,8 +368,9 @@ export class KafkaSource implements ClickSource {
     await this.#renew() // stores the marks that are reached
   }
 
-  /** Waits for what the brokers are asked, but not for long: one of them may hang. */
-  async #told(): Promise<void> {
-    await Promise.race([this.#marking, pause(DRAIN_MS, undefined, { ref: false })])
+  /** Waits for what the brokers are asked, but not for one that hangs. */
+  async #told(until: number): Promise<void> {
+    const leftMs = Math.max(0, until - performance.now())
+    await Promise.race([this.#marking, pause(leftMs, undefined, { ref: false })])
   }
 }
