@@ -349,13 +349,8 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-<<<<<<< HEAD
-    await this.#told() // the ends of before the last clicks came
-    this.#marks.clear()
-=======
     await this.#told(until)
     this.#marks.clear() // those to come are from now on, when no more clicks are taken here
->>>>>>> suites
     await this.#renew()
     await this.#told(until)
     for (;;) {
