@@ -44,7 +44,7 @@ async function partOf(origin: string, name: string): Promise<string> {
 }
 
 test(
-  'I11: started before broker, Postgres and topic, processes wait for them and make the topic',
+  'started before broker, Postgres and topic, processes wait for them and make the topic',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -77,7 +77,7 @@ test(
 )
 
 test(
-  'I11: while Postgres is away known banners are counted, and everything is there once it is back',
+  'O14: while Postgres is away known banners are counted, and everything is there once it is back',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -115,7 +115,7 @@ async function untilCounted(origin: string): Promise<number> {
 }
 
 test(
-  'I4: a broker that hangs costs refusals that say which, and bounded memory',
+  'a broker that hangs costs refusals that say which, and bounded memory',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -138,7 +138,7 @@ test(
 )
 
 test(
-  'O2: a broker that dies and comes back is seen by /readyz, though no click comes',
+  'a broker that dies and comes back is seen by /readyz, though no click comes',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)

@@ -51,7 +51,7 @@ async function createPlace(partitions = PARTITIONS): Promise<Place> {
 }
 
 test(
-  'O1: a process that only counts is watched by three paths, and calls all others those of another role',
+  'O14: a process that only counts is watched by three paths, and calls all others those of another role',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -108,7 +108,7 @@ test(
 )
 
 test(
-  'I1: SIGTERM under load with Kafka: everything acknowledged is counted, by then or by the next',
+  'SIGTERM under load with Kafka: everything acknowledged is counted, by then or by the next',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -144,7 +144,7 @@ test('a process that only counts stops with 0, and says what is true', NEEDS_KAF
 })
 
 test(
-  'I8: with ticks nothing is counted between them, and completeUntil knows',
+  'O15: with ticks nothing is counted between them, and completeUntil knows',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace(1)
