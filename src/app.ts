@@ -8,6 +8,7 @@ import type { Limits } from './http/limits.ts'
 import { listen } from './http/server.ts'
 import { openFilesMax } from './lib/open-files.ts'
 import { after, background, sleep } from './lib/background.ts'
+import type { Times } from './log/kafka/source.ts'
 import type { Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { openLog, type OpenedLog } from './open-log.ts'
@@ -37,17 +38,18 @@ export interface App extends AsyncDisposable {
 /**
  * Starts the service, from the store up; disposal runs in reverse: the server answers what is under
  * way, the aggregator counts what waits, the store closes last. A failed start closes what it opened.
- * `limits` are for tests.
+ * `limits` and `times` are for tests.
  */
 export async function startApp(
   config: Config,
   logger: Logger,
   limits?: Partial<Limits>,
+  times?: Partial<Times>,
 ): Promise<App> {
   await using building = new AsyncDisposableStack()
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   failed.catch(() => {}) // whoever waits for it sees it too; alone it must not end the process
-  const parts = await openParts(config, logger, fail, building)
+  const parts = await openParts(config, logger, fail, building, times)
   const { store, registry, metrics, log } = parts
   const { tokens, ackTimeoutMs } = config
   const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax })
@@ -99,9 +101,12 @@ async function openParts(
   logger: Logger,
   fail: (cause: unknown) => void,
   building: AsyncDisposableStack,
+  times: Partial<Times> | undefined,
 ): Promise<Parts> {
   const metrics = new Metrics()
-  const { store, prepare, partitions } = await openStore(config)
+  const { store, prepare, partitions } = await openStore(config, {
+    onDeadLetters: (records) => metrics.deadLetters.inc(records),
+  })
   building.use(store)
   const registry = new BannerRegistry(store)
   const { promise: prepared, resolve } = Promise.withResolvers<void>()
@@ -116,6 +121,7 @@ async function openParts(
   const observe = attemptObserver(metrics, logger)
   const log = await openLog({
     config,
+    times,
     store,
     partitions,
     registry,

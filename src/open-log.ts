@@ -9,6 +9,7 @@ import type { ReadyPart } from './http/health.ts'
 import type { ClickSink } from './log/click-log.ts'
 import { DirectLog } from './log/direct.ts'
 import type { PartitionStore } from './log/kafka/partition-store.ts'
+import type { Times } from './log/kafka/source.ts'
 import type { Topic } from './log/kafka/topic.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -24,6 +25,8 @@ const TROUBLE_TOLD_AFTER_MS = 2_000
 
 export interface LogParts {
   readonly config: Config
+  /** Shorter in tests. */
+  readonly times: Partial<Times> | undefined
   readonly store: Store
   readonly partitions: PartitionStore | undefined
   readonly registry: BannerRegistry
@@ -106,7 +109,8 @@ async function openSource(
   { connection, topic: name, tickerMinutes }: KafkaConfig,
   topic: Topic,
 ): Promise<() => ReadyPart> {
-  const { store, partitions, registry, metrics, logger, observe, building, inBackground } = parts
+  const { store, partitions, registry, metrics, logger, observe, building, inBackground, times } =
+    parts
   assert.ok(partitions, 'the configuration has seen to it that there is a Postgres')
   const [{ KafkaSource }, { PartitionReader }] = await Promise.all([
     import('./log/kafka/source.ts'),
@@ -123,6 +127,7 @@ async function openSource(
     isKnown: (id) => registry.knows(id),
     batchMax: BATCH_MAX,
     tickMs: tickerMinutes === undefined ? undefined : tickerMinutes * MINUTE_MS,
+    times,
     observe(now) {
       trouble = now
       says(now)

@@ -2,24 +2,28 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { fail, ok, type Check } from './check.ts'
 import type { Config } from './config.ts'
-import { isUnavailable, OperatorError } from './errors.ts'
+import { AppError, isUnavailable, OperatorError } from './errors.ts'
 import type { DeadLetterStore, Retried } from './log/kafka/dead-letters.ts'
 import { positionsOf, type Move, type Positions } from './log/kafka/positions.ts'
-import type { KafkaTopic } from './log/kafka/topic.ts'
+import type { Description, KafkaTopic } from './log/kafka/topic.ts'
 import type { PostgresDatabase } from './store/postgres/database.ts'
 
 /** A topic that was just made: brokers learn of it one after the other. */
 const MADE_ATTEMPTS = 20
 const MADE_INTERVAL_MS = 250
 
-/** What there is to say of the click log to an operator. Changes nothing. */
-export async function inspectLog(config: Config): Promise<readonly Check[]> {
+/**
+ * What there is to say of the click log to an operator. Changes nothing. A store that is known to be
+ * away is not waited for once more.
+ */
+export async function inspectLog(config: Config, isStoreAway: boolean): Promise<readonly Check[]> {
   const { store, clickLog, keyRetentionMs } = config
   const none = ok('broker', 'none is configured: clicks go from the service to the database')
   if (store.kind === 'sqlite') return [none]
   await using visit = await openPostgres(store)
   const { partitions } = visit
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    if (isStoreAway) throw new AppError('store_unavailable', 'The database cannot be used.')
     await visit.join({ writes: false })
     return await question()
   }
@@ -82,9 +86,13 @@ export async function visitPositions({ store, clickLog }: Config): Promise<Posit
       })
     },
     async reset(moves) {
-      const topicId = await ofKafka(() => madeTopic(topic))
-      const targets = moves.map(({ number, to }) => ({ number, next: to }))
-      await partitions.resetPositions(clickLog.topic, topicId, targets)
+      const found = await ofKafka(() => topic.describe())
+      const made = found ?? (await ofKafka(() => madeTopic(topic)))
+      const targets =
+        found === undefined
+          ? made.leaders.map((_, number) => ({ number, next: 0n }))
+          : moves.map(({ number, to }) => ({ number, next: to }))
+      await partitions.resetPositions(clickLog.topic, made.id, targets)
     },
     [Symbol.asyncDispose]: () => built.disposeAsync(),
   }
@@ -95,17 +103,22 @@ async function rangesOf(topic: KafkaTopic) {
   return ends.map((end, number) => ({ start: starts[number] ?? end, end }))
 }
 
-/** Its id. */
-async function madeTopic(topic: KafkaTopic): Promise<string> {
-  const found = await topic.describe()
-  if (found !== undefined) return found.id
+async function madeTopic(topic: KafkaTopic): Promise<Description> {
   await topic.create()
-  for (let attempt = 1; attempt < MADE_ATTEMPTS; attempt += 1) {
-    const made = await topic.describe()
-    if (made !== undefined) return made.id
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const made = await topic.describe()
+      if (made !== undefined) return made
+    } catch (error) {
+      if (!isUnavailable(error) || attempt >= MADE_ATTEMPTS) throw error // it has no leaders yet
+    }
+    if (attempt >= MADE_ATTEMPTS) {
+      throw new OperatorError(
+        `The topic ${topic.name} was made, and cannot be seen yet; try again.`,
+      )
+    }
     await pause(MADE_INTERVAL_MS)
   }
-  throw new OperatorError(`The topic ${topic.name} was made, and cannot be seen yet; try again.`)
 }
 
 /** An operator is told that it is Kafka, and not the store, which is away. */

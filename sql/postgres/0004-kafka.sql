@@ -171,7 +171,7 @@ declare
   fair integer;
 begin
   insert into members (id, role, seen) values (member, 'aggregator', began)
-  on conflict (id, role) do update set seen = greatest(members.seen, began), has_left = false;
+  on conflict (id, role) do update set seen = began, has_left = false;
 
   perform from partitions
   where topic = topic_name and (number = any(mark_numbers) or owner = member)
@@ -183,9 +183,11 @@ begin
     and positions.source = partitions.source and positions.next >= mark.log_end
     and partitions.complete_until < mark.instant;
 
-  -- Everybody goes by the same order of members, so what is fair adds up.
+  -- Everybody goes by the same order of members, so what is fair adds up. Instants that lie further ahead
+  -- than any lease are from before the clock went back: who set them may be gone.
   select count(*), count(*) filter (where id < member) into living, rank
-  from members where role = 'aggregator' and not has_left and seen > began - lease_ms;
+  from members where role = 'aggregator' and not has_left
+    and seen > began - lease_ms and seen < began + 10 * lease_ms;
   select count(*) into partition_count from partitions where topic = topic_name and is_open;
   fair := partition_count / living + (rank < partition_count % living)::integer;
 
@@ -200,7 +202,8 @@ begin
 
   with free as (
     select source from partitions
-    where topic = topic_name and is_open and lease_until < began
+    where topic = topic_name and is_open
+      and (lease_until < began or lease_until > began + 10 * lease_ms)
     order by source
     limit greatest(0, fair - (
       select count(*) from partitions where topic = topic_name and owner = member and is_open

@@ -55,8 +55,10 @@ async function* allChecks(config: Config): AsyncGenerator<Check> {
   yield ok('configuration', shapeOf(config))
   for (const warning of config.warnings) yield warn('configuration', warning, SETTINGS_REMEDY)
   yield nodeCheck(process.versions.node)
-  yield* await inspectStore(config.store)
-  yield* await inspectLog(config)
+  const found = await inspectStore(config.store)
+  yield* found
+  const isAway = found.some(({ name, verdict }) => name === 'database' && verdict === 'FAIL')
+  yield* await inspectLog(config, isAway)
 }
 
 /** Exported for tests. */

@@ -35,7 +35,7 @@ export type Outcome =
   | { readonly kind: 'counted' }
   /** The source's position is not where the batch begins, and another batch moved it. */
   | { readonly kind: 'superseded' }
-  /** The store did not say. It may still land, so the batch must not be recomposed. */
+  /** The store did not say, and the batch may still land. */
   | { readonly kind: 'in-doubt'; readonly cause: AppError }
   /** The store will never take the batch as it is, and holds nothing of it. */
   | { readonly kind: 'rejected'; readonly cause: BatchRejected }
@@ -71,8 +71,12 @@ export interface ClickSink {
 /**
  * Where the aggregator takes batches from. Contract (test/contract/click-log.ts):
  * - Every click that was taken in is yielded until its batch is counted.
- * - A batch in doubt is yielded again unchanged, and nothing else of its source before it.
- * - After `signal` the batches that are waiting are yielded, then the iteration ends.
+ * - However an attempt to count a batch ends, the store counts no click twice. Each log has a way of its
+ *   own: to one that alone moves its position (direct), a batch in doubt is yielded again unchanged, and
+ *   nothing else before it; one whose position others move, too (Kafka), goes on from the position that the
+ *   store has, and may compose its batches anew.
+ * - After `signal` what waits is yielded, then the iteration ends. A log that outlives the process may
+ *   leave it to another process that counts.
  */
 export interface ClickSource {
   batches(signal: AbortSignal): AsyncIterable<Batch>

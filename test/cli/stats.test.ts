@@ -74,6 +74,7 @@ inEachShape((start) => {
   test('without a range it shows the last hour, which can still change', async () => {
     const clicked = await fetch(`${app.origin}/counter/9`, { method: 'POST' })
     assert.equal(clicked.status, 200)
+    await app.counted()
     const text = await stats('9')
     assert.match(text, /^total 1\ncomplete until .*Z; this can still change\n$/m)
     const [, from = '', to = ''] = /^(\S+) to (\S+) by minute, UTC$/m.exec(text) ?? []
@@ -125,6 +126,7 @@ inEachShape((start) => {
     const seen: { total: number; completeUntil: string }[] = []
     const totals = async () => {
       const { acknowledged } = result
+      await app.counted()
       const body = JSON.parse(await stats('8', '--json')) as (typeof seen)[number] // as over HTTP
       assert.ok(body.total >= acknowledged, `${body.total} of ${acknowledged}`)
       seen.push(body)

@@ -228,6 +228,7 @@ inEachShape((start) => {
       [`GET /counter/1 HTTP/1.1\r\nHost: x\r\nX-Big: ${BIG}\r\n\r\n`, 431, 'headers_too_large'],
       ['GET /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n\r\n', 417, 'expectation_failed'],
     ]
+    await app.counted()
     const total = await totalOf(app.origin)
     for (const [bytes, status, code] of table) {
       const answer = await sendRaw(app.origin, bytes)
@@ -235,6 +236,7 @@ inEachShape((start) => {
       assert.match(answer.headers['content-type'] ?? '', /^application\/problem\+json/)
       assert.equal((JSON.parse(answer.body) as Record<string, unknown>)['code'], code)
     }
+    await app.counted()
     assert.equal(await totalOf(app.origin), total)
   })
 })

@@ -137,14 +137,17 @@ inEachShape((start) => {
     assert.equal(await clickOf(app, 9), 410)
     assert.equal((await send(app, 'DELETE', '/banners/9')).status, 204)
     assert.equal((await jsonOf(await send(app, 'GET', '/banners/9')))['status'], 'archived')
+    await app.counted()
     assert.equal((await jsonOf(await send(app, 'GET', '/stats/9')))['total'], 1)
     await send(app, 'PATCH', '/banners/9', { status: 'active' })
     assert.equal(await clickOf(app, 9), 200)
+    await app.counted()
     assert.equal((await jsonOf(await send(app, 'GET', '/stats/9')))['total'], 2)
     assert.equal((await send(app, 'DELETE', `/banners/${UNKNOWN}`)).status, 404)
   })
 
   test('B9: a banner that comes and goes while clicks arrive loses none that was accepted', async () => {
+    await app.counted()
     const earlier = await totalOf(app.origin)
     let accepted = 0
     let refused = 0
@@ -167,6 +170,7 @@ inEachShape((start) => {
     isChanging = false
     await Promise.all(clicking)
     assert.ok(accepted > 0 && refused > 0, `${accepted} accepted, ${refused} refused`)
+    await app.counted()
     assert.equal((await totalOf(app.origin)) - earlier, accepted)
   })
 })

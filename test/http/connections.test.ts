@@ -28,6 +28,7 @@ async function metric(app: TestApp, name: string): Promise<number> {
 }
 
 async function total(app: TestApp): Promise<number> {
+  await app.counted()
   const { body } = await sendRaw(app.origin, `GET /stats/1 HTTP/1.1\r\n${LAST}`)
   return (JSON.parse(body) as { total: number }).total
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ARCHIVED, inEachShape, jsonOf, PAUSED, UNKNOWN, type TestApp } from '../support/app.ts'
 import { sendRaw } from '../support/raw.ts'
@@ -22,10 +22,14 @@ inEachShape((start) => {
     return Number((await jsonOf(answer))['total'])
   }
 
+  // So that what a test counts is not in what the next one counts.
+  afterEach(() => app.counted())
+
   /** How much `act` raises the banner's total. */
   async function countedBy(id: number, act: () => Promise<unknown>): Promise<number> {
     const earlier = await totalOfBanner(id)
     await act()
+    await app.counted()
     return (await totalOfBanner(id)) - earlier
   }
 
@@ -92,6 +96,7 @@ inEachShape((start) => {
     }
     assert.match(await send((socket) => socket.write('hello')), /^HTTP\/1\.1 200/)
     assert.doesNotMatch(await send((socket) => socket.end('hell')), /accepted/)
+    await app.counted()
     assert.equal(await totalOfBanner(4), 1)
   })
 
@@ -104,6 +109,7 @@ inEachShape((start) => {
     )
     assert.equal(answer.status, 413)
     assert.match(answer.body, /HTTP\/1\.1 200/)
+    await app.counted()
     assert.equal(await totalOfBanner(3), 0)
   })
 

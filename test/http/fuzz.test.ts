@@ -50,6 +50,7 @@ inEachShape((start) => {
   })
 
   test('I11: bytes that are no HTTP are a 400 or a closed connection, and count nothing', async () => {
+    await app.counted()
     const total = await totalOf(app.origin)
     await fc.assert(
       fc.asyncProperty(bytes, async (noise) => {
@@ -58,6 +59,7 @@ inEachShape((start) => {
       }),
       runs(50),
     )
+    await app.counted()
     assert.equal(await totalOf(app.origin), total)
   })
 })

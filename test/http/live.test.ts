@@ -80,6 +80,7 @@ inEachShape((start) => {
 
   test('first the window, then what changed, as new values', async () => {
     await click(1)
+    await app.counted()
     await using all = await follow(app.origin)
     await until(() => all.events.length > 0)
     assert.match(all.events[0]?.[0]?.timestamp ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:00Z$/)

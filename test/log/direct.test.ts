@@ -6,6 +6,7 @@ import { AppError } from '../../src/errors.ts'
 import type { Outcome } from '../../src/log/click-log.ts'
 import { DirectLog, type DirectLogOptions } from '../../src/log/direct.ts'
 import { click, nextOf, testClickLog } from '../contract/click-log.ts'
+import { FakeStore } from '../support/fake-store.ts'
 
 const counted: Outcome = { kind: 'counted' }
 const inDoubt: Outcome = { kind: 'in-doubt', cause: new AppError('store_unavailable', 'away') }
@@ -22,9 +23,53 @@ function openLog(options: Partial<DirectLogOptions> = {}): DirectLog {
   })
 }
 
-testClickLog('DirectLog', async () => {
-  const log = openLog({ waitingMax: 100 })
-  return { log, [Symbol.asyncDispose]: async () => log[Symbol.dispose]() }
+testClickLog('DirectLog', async ({ weather = [], waitingMax = 100 }) => {
+  const log = openLog({ waitingMax })
+  const store = new FakeStore(weather)
+  return {
+    sink: log,
+    source: log,
+    store,
+    total: async () => store.total,
+    takenIn: async () => {}, // as soon as append is called
+    [Symbol.asyncDispose]: async () => log[Symbol.dispose](),
+  }
+})
+
+test('I3: a batch in doubt is yielded again unchanged, whatever has arrived since', async () => {
+  using log = openLog()
+  const stop = new AbortController()
+  const batches = log.batches(stop.signal)
+  const appends = [log.append(click(1))]
+  const batch = await nextOf(batches)
+  appends.push(log.append(click(2)))
+  let last = batch
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    last.settle(inDoubt)
+    last = await nextOf(batches)
+    assert.deepEqual(last.span, batch.span)
+    assert.deepEqual(last.clicks, batch.clicks)
+  }
+  last.settle(counted)
+  const rest = await nextOf(batches)
+  assert.deepEqual(rest.clicks, [click(2)])
+  rest.settle(counted)
+  stop.abort()
+  assert.equal((await batches.next()).done, true)
+  await Promise.all(appends)
+})
+
+test('after the signal the batches that wait are yielded, though none was asked for before', async () => {
+  using log = openLog()
+  const stop = new AbortController()
+  const batches = log.batches(stop.signal)
+  const appends = [1, 2, 3].map((id) => log.append(click(id)))
+  stop.abort()
+  const batch = await nextOf(batches)
+  assert.deepEqual(batch.clicks, [1, 2, 3].map(click))
+  batch.settle(counted)
+  assert.equal((await batches.next()).done, true)
+  await Promise.all(appends)
 })
 
 test('clicks that arrive during a commit share the next batch', async () => {

@@ -2,12 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Client } from 'pg'
 import type { Click } from '../../src/click.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresDatabase, PostgresOptions } from '../../src/store/postgres/database.ts'
-import { mergedSums, runSql } from '../support/database.ts'
+import { hold, mergedSums, runSql } from '../support/database.ts'
 import { addBanners, batchIn, TOPIC } from '../support/partitions.ts'
 import {
   clickOf,
@@ -48,27 +46,7 @@ async function reasons(store: PostgresDatabase): Promise<string[]> {
 }
 
 /** Keeps retries waiting where they have read their letters and begin to count them. */
-async function holdSource(url: string) {
-  const client = new Client(url)
-  await client.connect()
-  await client.query(`begin; select from positions where source = 'dead-letters' for update`)
-  return {
-    /** Until so many retries wait; returns their backends. */
-    async waiting(retries: number): Promise<unknown[]> {
-      for (;;) {
-        const rows = await runSql(
-          url,
-          `select pid from pg_stat_activity where wait_event_type = 'Lock'
-             and datname = current_database() and query like '%dead_letters%'`,
-        )
-        if (rows.length >= retries) return rows.map(({ pid }) => pid)
-        await pause(10)
-      }
-    },
-    free: () => client.query('rollback'),
-    [Symbol.asyncDispose]: () => client.end(),
-  }
-}
+const SOURCE_ROW = `select from positions where source = 'dead-letters' for update`
 
 test('letters are listed by id, page by page, and forgotten for good', async () => {
   const { store, letters } = await withLetters(['a', 'b', 'c'])
@@ -140,11 +118,14 @@ test('letters are retried page by page, and each once by retries at once', async
   const { url, store, letters } = await withLetters(contents)
   await using _ = store
   const others = await Promise.all([openAt(url), openAt(url), openAt(url)])
-  await using source = await holdSource(url)
+  await using source = await hold(url, SOURCE_ROW)
   const retries = Promise.all(
     [store, ...others].map((each) => each.deadLetters.retry(decode, 'all')),
   )
-  await source.waiting(4) // all have read the same letters
+  await source.waiting('dead_letters', 4) // all have read the same letters
+  // Who waits for its turn holds none, or two could wait for each other.
+  const free = await runSql(url, 'select id from dead_letters for update skip locked')
+  assert.equal(free.length, 230)
   await source.free()
   const told = await retries
   assert.equal(
@@ -162,9 +143,9 @@ test('letters are retried page by page, and each once by retries at once', async
 test('a retry whose answer was lost counts once', async () => {
   const { url, store, letters } = await withLetters([clickOf(1), clickOf(2, NOON, 'a')])
   await using _ = store
-  await using source = await holdSource(url)
+  await using source = await hold(url, SOURCE_ROW)
   const lost = assert.rejects(letters.retry(decode, 'all'), { code: 'store_unavailable' })
-  const [pid] = await source.waiting(1)
+  const [pid] = await source.waiting('dead_letters', 1)
   await runSql(url, 'select pg_terminate_backend($1)', [pid])
   await lost
   await source.free()

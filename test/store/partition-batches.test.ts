@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
-import { Client } from 'pg'
 import { BatchRejected } from '../../src/errors.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresOptions } from '../../src/store/postgres/database.ts'
-import { mergedSums, runSql } from '../support/database.ts'
+import { hold, mergedSums, runSql } from '../support/database.ts'
 import { addBanners, batchIn, completeUntilOf, TOPIC } from '../support/partitions.ts'
 import {
   batchOf,
@@ -41,7 +40,7 @@ async function lettersIn(url: string) {
   return rows
 }
 
-test('a suspect counts if its banner is registered, whoever did not know; others are dead letters', async () => {
+test('I16: a suspect counts if its banner is registered, whoever did not know; others are dead letters', async () => {
   const told: number[] = []
   const { url, store, topicId } = await opened({ onDeadLetters: (letters) => told.push(letters) })
   await using _ = store
@@ -128,14 +127,26 @@ test('a record that is read again after a reset is one dead letter still', async
   assert.equal((await lettersIn(url)).length, 2)
 })
 
+test('a batch that waits for a key does not hold its partition: who does waits for other partitions', async () => {
+  const { url, store } = await opened()
+  await using _ = store
+  const batch = batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')], completeUntil: NOON })
+  const hash = Buffer.from(batch.keyed[0]?.keyHash ?? []).toString('hex')
+  await using key = await hold(url, `insert into keys values (1, decode('${hash}', 'hex'), 0)`)
+  await runSql(url, 'update partitions set complete_until = 0')
+  const counted = store.commit(batch)
+  await key.waiting('insert into keys', 1)
+  const free = await runSql(url, 'select source from partitions for update skip locked')
+  assert.equal(free.length, 2)
+  await key.free()
+  assert.equal(await counted, 'counted')
+  assert.deepEqual(await completeUntilOf(store), [NOON, 0])
+})
+
 test('a batch that counts nothing leaves nothing to merge', async () => {
   const { url, store } = await opened()
   await using _ = store
-  await using holder = new AsyncDisposableStack()
-  const client = new Client(url)
-  holder.defer(() => client.end())
-  await client.connect()
-  await client.query(`select pg_advisory_lock(hashtext('tallymark counts'))`) // so nothing is merged
+  await using merge = await hold(url, `select pg_advisory_xact_lock(hashtext('tallymark counts'))`)
   await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1, NOON, 'a')] }))
   const again = [clickOf(1, NOON, 'a')]
   const completeUntil = store.clock.now()
@@ -146,6 +157,7 @@ test('a batch that counts nothing leaves nothing to merge', async () => {
   const rows = await runSql(url, 'select position::int from unmerged')
   assert.deepEqual(rows, [{ position: 0 }])
   assert.equal((await store.partitions.readPartitions(TOPIC))[0]?.next, 5n)
+  await merge.free()
 })
 
 test('reasons may contain anything, and bytes may be anything', async () => {

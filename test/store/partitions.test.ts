@@ -5,9 +5,8 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Client } from 'pg'
 import type { PostgresDatabase } from '../../src/store/postgres/database.ts'
-import { runSql } from '../support/database.ts'
+import { hold, runSql } from '../support/database.ts'
 import {
   addBanners,
   batchIn,
@@ -57,9 +56,16 @@ test('the first time a topic is counted from where its log starts, also by proce
   assert.deepEqual(await store.partitions.readPartitions(TOPIC), [])
   const before = store.clock.now() - 10
   const topicId = randomUUID()
-  await Promise.all(
+  await using lock = await hold(
+    url,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
+  )
+  const opening = Promise.all(
     stores.map((each) => each.partitions.openPartitions(TOPIC, topicId, [5n, 0n, 7n])),
   )
+  await lock.waiting('open_partitions', stores.length)
+  await lock.free()
+  await opening
   const stored = await store.partitions.readPartitions(TOPIC)
   assert.deepEqual(
     stored.map((each) => [each.number, each.topicId, each.next]),
@@ -91,15 +97,16 @@ test('a topic is complete until it is opened, however long that took: answers do
   const { url } = await emptyDatabase()
   await using store = await openAt(url)
   await using other = await openAt(url)
-  const holding = runSql(
+  await using lock = await hold(
     url,
-    `begin; select pg_advisory_xact_lock(hashtext('tallymark partitions')); select pg_sleep(0.5)`,
+    `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
   )
-  await pause(100)
   const opening = store.partitions.openPartitions(TOPIC, randomUUID(), [0n, 0n])
-  await pause(200)
+  await lock.waiting('open_partitions', 1)
+  await pause(20)
   const { completeUntil: before } = await other.totals('click', [ALWAYS])
-  await Promise.all([holding, opening])
+  await lock.free()
+  await opening
   const { completeUntil: after } = await store.totals('click', [ALWAYS])
   assert.ok(after >= before, `${after} is before ${before}`)
 })
@@ -119,7 +126,7 @@ test('a topic that was made anew is refused with exit code 3, and nothing is cha
   assert.deepEqual(await partitions.readPartitions(TOPIC), before)
 })
 
-test('answers are complete until the least open partition is', async () => {
+test('I15: answers are complete until the least open partition is', async () => {
   const { url, store, partitions } = await opened([0n, 0n])
   await using _ = store
   await using other = await openAt(url)
@@ -153,7 +160,7 @@ test('answers do not claim more than the beginning of their reads, whatever part
   assert.ok(completeUntil <= store.clock.now())
 })
 
-test('a batch raises completeUntil with its counts, or not at all, and never lowers it', async () => {
+test('I15: a batch raises completeUntil with its counts, or not at all, and never lowers it', async () => {
   const { store } = await opened([0n])
   await using _ = store
   const [first = 0] = await completeUntilOf(store)
@@ -250,11 +257,12 @@ test('who announces itself while a log is closed waits, and finds it closed', as
   const { url, store, partitions } = await opened([0n])
   await using _ = store
   await using other = await openAt(url)
-  const closing = runSql(url, 'begin; select close_partitions(null); select pg_sleep(0.5); commit')
-  await pause(200)
-  await other.partitions.announceApi(randomUUID())
+  await using closing = await hold(url, 'select close_partitions(null)')
+  const announced = other.partitions.announceApi(randomUUID())
+  await closing.waiting('members', 1)
+  await closing.free()
+  await announced
   assert.deepEqual(await partitions.readPartitions(TOPIC), [])
-  await closing
 })
 
 test('a log that was closed is opened again where it was, complete until then', async () => {
@@ -262,6 +270,7 @@ test('a log that was closed is opened again where it was, complete until then', 
   await using _ = store
   await store.commit(batchIn(0, 0n, 4n, { clicks: [clickOf(1)] }))
   await partitions.closePartitions()
+  await pause(50)
   const before = store.clock.now() - 10
   await partitions.openPartitions(TOPIC, topicId, [2n])
   const [stored] = await partitions.readPartitions(TOPIC)
@@ -310,13 +319,9 @@ test('a reset merges what was counted first: the same offsets count again as bat
   const { url, store, topicId, partitions } = await opened([0n, 0n])
   await using _ = store
   const clicks = [clickOf(1), clickOf(1), clickOf(1, NOON, 'key')]
-  await using merging = new AsyncDisposableStack()
-  const client = new Client(url)
-  merging.defer(() => client.end())
-  await client.connect()
-  await client.query(`select pg_advisory_lock(hashtext('tallymark counts'))`) // so nothing is merged
+  await using merge = await hold(url, `select pg_advisory_xact_lock(hashtext('tallymark counts'))`)
   await store.commit(batchIn(0, 0n, 3n, { clicks }))
-  await client.query(`select pg_advisory_unlock(hashtext('tallymark counts'))`)
+  await merge.free()
   const completeUntil = await completeUntilOf(store)
   await partitions.resetPositions(TOPIC, topicId, [{ number: 0, next: 0n }])
   assert.deepEqual(await nextsOf(store), [0n, 0n])

@@ -1,12 +1,23 @@
+import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { startApp, type App } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
 import type { Limits } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createDatabase } from './database.ts'
+import { sendRaw } from './raw.ts'
 import { temporaryFolder } from './service.ts'
+import { needsOf, SERVICE_SHAPES, type ShapeName } from './shapes.ts'
+import { createTopic } from './topic.ts'
+
+const READY_TIMEOUT_MS = 30_000
+const COUNTED_TIMEOUT_MS = 20_000
+const POLL_MS = 10
+/** Twice as long is what `counted` takes, and tests wait for it a hundred times. */
+const TIMES = { renewalMs: 50 }
 
 /** Where the service keeps what it counts. */
 type TestStore =
@@ -14,9 +25,12 @@ type TestStore =
   | { readonly kind: 'postgres'; readonly url: string }
 
 export interface TestApp extends App {
+  readonly shape: ShapeName
   readonly store: TestStore
   /** What was logged so far. */
   log(): string
+  /** Resolves when answers have every click that was acknowledged before: where Kafka is the log, a moment later. */
+  counted(): Promise<void>
 }
 
 type StartTestApp = (
@@ -31,42 +45,78 @@ export const UNKNOWN = 2_147_483_647
 
 /** A suite for each shape of the service, all of which answer alike. */
 export function inEachShape(suite: (start: StartTestApp) => void): void {
-  for (const [name, kind] of [
-    ['SQLite', 'sqlite'],
-    ['Postgres', 'postgres'],
-  ] as const) {
-    describe(name, () => suite((settings, limits) => startTestApp(settings, limits, kind)))
+  for (const shape of SERVICE_SHAPES) {
+    describe(shape, needsOf(shape), () =>
+      suite((settings, limits) => startTestApp(settings, limits, shape)),
+    )
   }
 }
 
-/** The whole service in this process, on a port and with a store of its own. */
+/** The whole service in this process, on a port, with a store and a topic of its own; it is ready. */
 export async function startTestApp(
   settings: Readonly<Record<string, string>> = {},
   limits?: Partial<Limits>,
-  kind: TestStore['kind'] = 'sqlite',
+  shape: ShapeName = 'SQLite',
 ): Promise<TestApp> {
   await using building = new AsyncDisposableStack()
   const { path: folder } = building.use(temporaryFolder())
   const store: TestStore =
-    kind === 'sqlite'
-      ? { kind, folder: join(folder, 'data') }
-      : { kind, url: building.use(await createDatabase()).url }
+    shape === 'SQLite'
+      ? { kind: 'sqlite', folder: join(folder, 'data') }
+      : { kind: 'postgres', url: building.use(await createDatabase()).url }
   let logged = ''
   const config = parseConfig({
     PORT: '0',
     BANNERS_FILE: writeBanners(folder),
     ...(store.kind === 'sqlite' ? { DATA_DIR: store.folder } : { DATABASE_URL: store.url }),
+    ...(shape === 'Kafka' ? building.use(createTopic()).settings : {}),
     ...settings,
   })
   const logger = createLogger({ ...config.log, write: (line) => void (logged += line) })
-  const app = building.use(await startApp(config, logger, limits))
+  const app = building.use(await startApp(config, logger, limits, TIMES))
+  const { READ_TOKEN, ADMIN_TOKEN: token = READ_TOKEN } = settings
+  if (shape === 'Kafka') await untilReady(app.origin)
   const built = building.move()
   return {
     ...app,
+    shape,
     store,
     log: () => logged,
+    counted: async () => {
+      if (shape === 'Kafka') await untilCounted(app.origin, token)
+    },
     [Symbol.asyncDispose]: () => built.disposeAsync(),
   }
+}
+
+/** The topic is opened while the service is already serving. */
+async function untilReady(origin: string): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS
+  for (;;) {
+    const { status, body } = await ask(origin, '/readyz')
+    if (status === 200) return
+    assert.ok(performance.now() < deadline, `it does not become ready: ${body}`)
+    await pause(POLL_MS)
+  }
+}
+
+/** By the clock that the service has from Postgres, which is on this machine. */
+async function untilCounted(origin: string, token: string | undefined): Promise<void> {
+  const acknowledged = Date.now()
+  const deadline = performance.now() + COUNTED_TIMEOUT_MS
+  for (;;) {
+    const { headers, body } = await ask(origin, '/stats?tsFrom=0&tsTo=60', token)
+    if (Date.parse(headers['tallymark-complete-until'] ?? '') > acknowledged) return
+    assert.ok(performance.now() < deadline, `not complete until ${acknowledged}: ${body}`)
+    await pause(POLL_MS)
+  }
+}
+
+/** On a connection of its own, since tests count those that are open. */
+function ask(origin: string, path: string, token?: string) {
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
+  const head = `GET ${path} HTTP/1.1\r\nHost: x\r\n${authorization}Connection: close\r\n\r\n`
+  return sendRaw(origin, head)
 }
 
 function writeBanners(folder: string): string {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 
 export interface TestDatabase extends AsyncDisposable {
@@ -34,6 +35,32 @@ export async function runSql(
     return rows
   } finally {
     await client.end()
+  }
+}
+
+/** Holds the locks that a statement takes, until it is told otherwise: others wait for them. */
+export async function hold(url: string, statement: string) {
+  const client = new Client(url)
+  await client.connect()
+  await client.query(`begin; ${statement}`)
+  return {
+    /** Until so many statements that name `what` wait for a lock; returns their backends. */
+    async waiting(what: string, statements: number): Promise<unknown[]> {
+      const deadline = performance.now() + 20_000
+      while (performance.now() < deadline) {
+        const rows = await runSql(
+          url,
+          `select pid from pg_stat_activity where wait_event_type = 'Lock'
+             and datname = current_database() and position($1 in query) > 0`,
+          [what],
+        )
+        if (rows.length >= statements) return rows.map(({ pid }) => pid)
+        await pause(10)
+      }
+      throw new Error(`nobody waits at ${what}`)
+    },
+    free: () => client.query('commit'),
+    [Symbol.asyncDispose]: () => client.end(),
   }
 }
 

@@ -51,6 +51,7 @@ export const BIG = 'x'.repeat(16 * 1024 + 1)
 
 /** Each is answered with a problem document of its status and code, and nothing is counted. */
 export async function checkRefused(app: TestApp, table: readonly Refused[]): Promise<void> {
+  await app.counted()
   const total = await totalOf(app.origin)
   for (const refused of table) {
     const answer = await send(app.origin, refused)
@@ -63,5 +64,6 @@ export async function checkRefused(app: TestApp, table: readonly Refused[]): Pro
     assert.ok(problem['type'] !== undefined && problem['title'] !== undefined, what)
     assert.ok(String(problem['detail']).length > 10, what)
   }
+  await app.counted()
   assert.equal(await totalOf(app.origin), total)
 }

@@ -216,7 +216,7 @@ describe('the topic', { concurrency: true }, () => {
   }
 
   test(
-    'new partitions are used and counted while the service runs, and completeUntil stays true',
+    'I15: new partitions are used and counted while the service runs, and completeUntil stays true',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()

@@ -33,6 +33,9 @@ const HINT_INTERVAL_MS = 5_000
 /** How long a stop may take to count what is left, if nobody else is there to. */
 const DRAIN_MS = 2_000
 
+/** In milliseconds. */
+export type Times = { readonly [T in keyof typeof TIMES]: number }
+
 export interface KafkaSourceOptions {
   readonly topic: Topic
   readonly reader: Pick<PartitionReader, 'fetch'>
@@ -48,7 +51,7 @@ export interface KafkaSourceOptions {
   /** Told each time why nothing can be counted, or undefined: it can. */
   readonly observe: (trouble: string | undefined) => void
   /** Shorter in tests. */
-  readonly times?: { readonly [T in keyof typeof TIMES]: number }
+  readonly times?: Partial<Times> | undefined
 }
 
 /** What one leader has answered, and what it was asked for: offsets by partition. */
@@ -71,7 +74,7 @@ interface Answer {
 export class KafkaSource implements ClickSource {
   readonly #options: KafkaSourceOptions
   readonly #ticker: Ticker
-  readonly #times: NonNullable<KafkaSourceOptions['times']>
+  readonly #times: Times
   /** Positions of the partitions that are leased, by number, in the order in which they are read. */
   readonly #next = new Map<number, bigint>()
   readonly #marks = new Map<number, Mark>()
@@ -92,7 +95,7 @@ export class KafkaSource implements ClickSource {
   constructor(options: KafkaSourceOptions) {
     this.#options = options
     this.#ticker = new Ticker(options.tickMs)
-    this.#times = options.times ?? TIMES
+    this.#times = { ...TIMES, ...options.times }
   }
 
   /** Partitions that this process counts, and how many of their records are known to wait. */
@@ -346,8 +349,10 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-    this.#marks.clear()
+    await this.#told(until)
+    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
     await this.#renew()
+    await this.#told(until)
     for (;;) {
       const behind = [...this.#marks.values()].filter(
         ({ number, end }) => (this.#next.get(number) ?? end) < end,
@@ -356,5 +361,11 @@ export class KafkaSource implements ClickSource {
       yield* this.#read(new Map(behind.map(({ number }) => [number, this.#next.get(number) ?? 0n])))
     }
     await this.#renew() // stores the marks that are reached
+  }
+
+  /** Waits for what the brokers are asked, but not for one that hangs. */
+  async #told(until: number): Promise<void> {
+    const leftMs = Math.max(0, until - performance.now())
+    await Promise.race([this.#marking, pause(leftMs, undefined, { ref: false })])
   }
 }

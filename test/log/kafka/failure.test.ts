@@ -119,8 +119,8 @@ test('what may pass is no refusal, and every broker has its say', async () => {
 })
 
 test('what is no error of the client is read, too', () => {
-  const closed = new Error('closed')
-  const nested = new AggregateError([closed, new Error('late', { cause: closed }), 7], 'several')
+  const inner = new Error('closed')
+  const nested = new AggregateError([inner, new Error('late', { cause: inner }), 7], 'several')
   assert.equal(troubleOf(nested), 'closed')
   assert.equal(troubleOf('odd'), 'odd')
   assert.deepEqual([refusalOf(undefined), apiIdsOf('odd')], [undefined, []])

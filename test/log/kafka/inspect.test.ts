@@ -4,79 +4,20 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Admin, Producer } from '@platformatic/kafka'
 import type { Check } from '../../../src/check.ts'
 import { AppError } from '../../../src/errors.ts'
-import { clientOptions, untilClosed } from '../../../src/log/kafka/client.ts'
 import { inspectKafka, type InspectedLog } from '../../../src/log/kafka/inspect.ts'
 import type { StoredPartition } from '../../../src/log/kafka/partition-store.ts'
 import { countedCheck, topicChecks, type FoundTopic } from '../../../src/log/kafka/topic-checks.ts'
 import { kafkaMissing } from '../../support/kafka-binaries.ts'
+import { append, createTopic, topicAt } from '../../support/kafka-topics.ts'
 import { startKafka, startSecuredKafka } from '../../support/kafka.ts'
 
 const HOUR_MS = 3_600_000
 const missing = kafkaMissing() ?? false
 
-function logAt(brokers: string, changes: Partial<InspectedLog> = {}): InspectedLog {
-  return {
-    connection: {
-      brokers: brokers.split(',').map((place) => {
-        const [host = '', port] = place.split(':')
-        return { host, port: Number(port) }
-      }),
-      tls: undefined,
-      sasl: undefined,
-    },
-    topic: `clicks-${randomUUID()}`,
-    partitions: 2,
-    replication: 1,
-    tickerMinutes: undefined,
-    ...changes,
-  }
-}
-
-function sharedLog(): InspectedLog {
-  return logAt(process.env['KAFKA_BROKERS_TEST'] ?? '')
-}
-
-function clientOf({ connection }: InspectedLog) {
-  return { ...clientOptions(connection, 'test'), retries: 3, retryDelay: 200 }
-}
-
-/** Returns its id, once all of it is known. */
-async function createTopic(log: InspectedLog, settings: Readonly<Record<string, string>> = {}) {
-  const admin = new Admin(clientOf(log))
-  const { topic, partitions, replication: replicas } = log
-  const configs = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ topics: [topic], partitions, replicas, configs })
-  await untilClosed(admin.close())
-  // Brokers learn of it one after the other.
-  for (let tries = 0; ; tries += 1) {
-    const checks = await examine(log)
-    if (checks.verdicts['counted'] !== undefined) return idOf(log)
-    assert.ok(tries < 40, JSON.stringify(checks))
-    await pause(250)
-  }
-}
-
-async function idOf(log: InspectedLog): Promise<string> {
-  const admin = new Admin(clientOf(log))
-  const { topics } = await admin.metadata({ topics: [log.topic] })
-  await untilClosed(admin.close())
-  return topics.get(log.topic)?.id ?? assert.fail('it is not there')
-}
-
-async function append(log: InspectedLog, partition: number, records: number) {
-  const producer = new Producer<Buffer>(clientOf(log))
-  await producer.send({
-    acks: -1,
-    messages: Array.from({ length: records }, () => ({
-      topic: log.topic,
-      partition,
-      value: Buffer.from('{}'),
-    })),
-  })
-  await untilClosed(producer.close())
+function logAt(brokers?: string): InspectedLog {
+  return { ...topicAt(brokers), tickerMinutes: undefined }
 }
 
 const noPositions = async () => []
@@ -103,7 +44,7 @@ function foundOf(checks: readonly Check[], name: string): string {
 }
 
 test('a topic that does not exist yet is made by the first start', { skip: missing }, async () => {
-  const log = sharedLog()
+  const log = logAt()
   const { verdicts, found } = await examine(log)
   assert.deepEqual(verdicts, { broker: 'ok', topic: 'ok' })
   assert.match(found('broker'), /^127\.0\.0\.1:\d+ answers$/)
@@ -115,9 +56,9 @@ test('a topic that does not exist yet is made by the first start', { skip: missi
 })
 
 test('a topic is examined, and what waits in it is told', { skip: missing }, async () => {
-  const log = sharedLog()
+  const log = logAt()
   const topicId = await createTopic(log)
-  await append(log, 1, 3)
+  await append(log, 1, ['{}', '{}', '{}'])
   const position = (number: number, next: bigint, completeUntil = Date.now()) => ({
     number,
     topicId,
@@ -154,7 +95,7 @@ test('a topic is examined, and what waits in it is told', { skip: missing }, asy
 })
 
 test('settings of a topic that lose clicks are told', { skip: missing }, async () => {
-  const log = sharedLog()
+  const log = logAt()
   await createTopic(log, {
     'cleanup.policy': 'compact',
     'retention.ms': '3600000',
@@ -214,7 +155,7 @@ test(
   { skip: missing },
   async () => {
     await using kafka = await startKafka({ nodes: 3 })
-    const two = logAt(kafka.brokers.split(',')[0] ?? '', { replication: 3, partitions: 3 })
+    const two = { ...logAt(kafka.brokers.split(',')[0]), replication: 3, partitions: 3 }
     const topicId = await createTopic(two)
     const counted = async () =>
       [0, 1, 2].map((number) => ({ number, topicId, next: 0n, completeUntil: 0 }))

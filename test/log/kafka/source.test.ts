@@ -1,0 +1,111 @@
+// Beside test/property/kafka-source.test.ts: a process that counts alone.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { aggregate } from '../../../src/aggregator/aggregate.ts'
+import { runAggregator } from '../../../src/aggregator/aggregator.ts'
+import { BatchRejected } from '../../../src/errors.ts'
+import { KafkaSource } from '../../../src/log/kafka/source.ts'
+import type { Aggregate } from '../../../src/store/count-store.ts'
+import { FakeLog, FakePartitions } from '../../support/fake-partitions.ts'
+
+const TIMES = { renewalMs: 20, paceMs: 0, idleMs: 5 }
+const DEADLINE_MS = 20_000
+const FINE = { weather: [], told: [] }
+
+/** No other process counts. */
+class OnlyPartitions extends FakePartitions {
+  override async renewLeases(...args: Parameters<FakePartitions['renewLeases']>) {
+    return { ...(await super.renewLeases(...args)), members: 1 }
+  }
+}
+
+function sourceOf(log: FakeLog, store: FakePartitions): KafkaSource {
+  return new KafkaSource({
+    topic: log,
+    reader: log,
+    store,
+    member: 'a',
+    isKnown: () => true,
+    batchMax: 10,
+    observe: () => {},
+    times: TIMES,
+  })
+}
+
+function fill(log: FakeLog, ...banners: readonly number[]): void {
+  for (const bannerId of banners) log.append(0, { bannerId, tally: 'click', at: 0 })
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'waited too long')
+    await pause(1)
+  }
+}
+
+test('a stop counts what the log holds then, even if its broker takes long to say how much', async () => {
+  class SlowLog extends FakeLog {
+    override async ends() {
+      const ends = await super.ends()
+      await pause(5 * TIMES.renewalMs)
+      return ends
+    }
+  }
+  let now = 0
+  const log = new SlowLog(1, () => (now += 1))
+  const store = new OnlyPartitions(log, () => (now += 1), FINE)
+  fill(log, 1)
+  const stop = new AbortController()
+  for await (const batch of sourceOf(log, store).batches(stop.signal)) {
+    if (!stop.signal.aborted) fill(log, 2, 3) // after the end that the broker is about to tell
+    stop.abort()
+    batch.settle({ kind: await store.commit(aggregate(batch)) })
+  }
+  assert.deepEqual(store.next, [3n])
+})
+
+test('of a batch that the store rejects, all is counted but the record at fault', async () => {
+  class PickyPartitions extends OnlyPartitions {
+    override async commit(batch: Aggregate) {
+      const isAtFault = batch.deltas.some(({ bannerId }) => bannerId === 13)
+      if (isAtFault) throw new BatchRejected('unlucky')
+      return super.commit(batch)
+    }
+  }
+  let now = 0
+  const log = new FakeLog(1, () => (now += 1))
+  const store = new PickyPartitions(log, () => (now += 1), FINE)
+  fill(log, 1, 2, 3, 13, 4, 13, 5)
+  const stop = new AbortController()
+  const running = runAggregator(sourceOf(log, store), store, stop.signal)
+  await Promise.race([until(() => store.next[0] === 7n), running])
+  stop.abort()
+  await running
+  const banners = store.counted.flatMap(({ deltas }) => deltas.map(({ bannerId }) => bannerId))
+  assert.deepEqual(new Set(banners), new Set([1, 2, 3, 4, 5]))
+  assert.equal(banners.length, 5)
+  const suspects = store.counted.flatMap((each) => each.suspects)
+  assert.deepEqual(
+    suspects.map(({ position, reason }) => [position, reason]),
+    [
+      [3n, 'the store refuses it: unlucky'],
+      [5n, 'the store refuses it: unlucky'],
+    ],
+  )
+})
+
+test('what the store rejects although it is no click any more ends the aggregator', async () => {
+  class HostilePartitions extends OnlyPartitions {
+    override async commit(): Promise<never> {
+      throw new BatchRejected('no')
+    }
+  }
+  let now = 0
+  const log = new FakeLog(1, () => (now += 1))
+  const store = new HostilePartitions(log, () => (now += 1), FINE)
+  fill(log, 1, 2)
+  const running = runAggregator(sourceOf(log, store), store, new AbortController().signal)
+  await assert.rejects(running, BatchRejected)
+})
