@@ -138,9 +138,13 @@ test(
   },
 )
 
-test('another topic takes the place of one that is counted to its end', NEEDS_KAFKA, async () => {
-  await using place = await createPlace()
-  const completeUntil = await count(place.withKafka, 0, 0)
-  await runSql(place.databaseUrl, 'update members set seen = seen - $1', [SILENT_MS])
-  await count(place.withOther, CLICKS, completeUntil)
-})
+test(
+  'I18: another topic takes the place of one that is counted to its end',
+  NEEDS_KAFKA,
+  async () => {
+    await using place = await createPlace()
+    const completeUntil = await count(place.withKafka, 0, 0)
+    await runSql(place.databaseUrl, 'update members set seen = seen - $1', [SILENT_MS])
+    await count(place.withOther, CLICKS, completeUntil)
+  },
+)

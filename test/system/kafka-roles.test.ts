@@ -108,7 +108,7 @@ test(
 )
 
 test(
-  'I1: SIGTERM under load with Kafka: everything acknowledged is counted, by then or by the next',
+  'SIGTERM under load with Kafka: everything acknowledged is counted, by then or by the next',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()

@@ -187,7 +187,7 @@ describe('the topic', { concurrency: true }, () => {
   for (const ticker of [undefined, '1']) {
     const name = ticker === undefined ? '' : ', also with MINUTES_TICKER'
     test(
-      `a log that ends before what was counted stops the aggregator${name}`,
+      `I17: a log that ends before what was counted stops the aggregator${name}`,
       NEEDS_KAFKA,
       async () => {
         await using place = await createPlace()
