@@ -6,6 +6,7 @@ const { values: given } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    only: { type: 'string' },
     rate: { type: 'string', default: '2000' },
   },
 })
@@ -13,6 +14,7 @@ const options = {
   rounds: Number(given.rounds),
   seed: Number(given.seed),
   perSecond: Number(given.rate),
+  only: given.only,
 }
 say(`${options.rounds} rounds, seed ${options.seed}, ${options.perSecond} clicks/s`)
 const startedAt = performance.now()

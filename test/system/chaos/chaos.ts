@@ -28,6 +28,8 @@ export interface ChaosOptions {
   readonly rounds: number
   readonly seed: number
   readonly perSecond: number
+  /** Only faults of this kind. */
+  readonly only?: string | undefined
   /** Told after each round. */
   readonly observe?: (round: Round) => void
 }
@@ -68,7 +70,7 @@ export interface ChaosReport {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { rounds, seed, perSecond, observe } = options
+  const { seed, perSecond, observe } = options
   const random = randomOf(seed)
   await using cluster = await startCluster(APIS, AGGREGATORS)
   const origins = cluster.of('api').map(({ origin }) => origin)
@@ -80,7 +82,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let memory = new Map<string, number>()
   let where = 'before the first fault'
   try {
-    const plan = planOf(rounds, random)
+    const plan = planOf(options, random)
     for (const [index, kinds] of plan.entries()) {
       where = `round ${index + 1}: ${kinds.join(' and ')}`
       const round = await runRound({ cluster, callers, random, index, kinds, problems })
@@ -117,10 +119,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 /** All kinds in a random order, then all again. */
-function planOf(rounds: number, random: () => number): KindName[][] {
+function planOf({ rounds, only }: ChaosOptions, random: () => number): KindName[][] {
+  const kinds = [...KIND_NAMES, TWO_AT_ONCE] as const
+  const some = kinds.filter((kind) => only === undefined || kind === only)
+  if (some.length === 0) throw new Error(`${only} is none of these: ${kinds.join(', ')}`)
   const plan: KindName[][] = []
   while (plan.length < rounds) {
-    for (const kind of shuffled([...KIND_NAMES, TWO_AT_ONCE] as const, random)) {
+    for (const kind of shuffled(some, random)) {
       plan.push(kind === TWO_AT_ONCE ? twoKinds(random) : [kind])
     }
   }
