@@ -44,7 +44,7 @@ async function partOf(origin: string, name: string): Promise<string> {
 }
 
 test(
-  'started before broker, Postgres and topic, processes wait for them and make the topic',
+  'I11: started before broker, Postgres and topic, processes wait for them and make the topic',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -115,7 +115,7 @@ async function untilCounted(origin: string): Promise<number> {
 }
 
 test(
-  'a broker that hangs costs refusals that say which, and bounded memory',
+  'I4: a broker that hangs costs refusals that say which, and bounded memory',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -138,7 +138,7 @@ test(
 )
 
 test(
-  'a broker that dies and comes back is seen by /readyz, though no click comes',
+  'O2: a broker that dies and comes back is seen by /readyz, though no click comes',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
