@@ -6,6 +6,7 @@ const { values: given } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    only: { type: 'string' },
     rate: { type: 'string', default: '2000' },
   },
 })
@@ -13,6 +14,7 @@ const options = {
   rounds: Number(given.rounds),
   seed: Number(given.seed),
   perSecond: Number(given.rate),
+  only: given.only,
 }
 say(`${options.rounds} rounds, seed ${options.seed}, ${options.perSecond} clicks/s`)
 const startedAt = performance.now()
@@ -23,10 +25,13 @@ if (soaked.problems.length > 0) say(`seed ${options.seed}\n${soaked.logs}`)
 process.exit(soaked.problems.length === 0 ? 0 : 1)
 
 function tell(round: Round): void {
-  const { number, kinds, faultMs, stallMs, silenceMs, stopMs, recoveredMs } = round
+  const { number, kinds, faultMs, stallMs, silenceMs, refused, unanswered, stopMs, recoveredMs } =
+    round
   const times = [
     `not counted ${seconds(stallMs)}`,
     `not acknowledged ${seconds(silenceMs)}`,
+    `refused ${refused}`,
+    `unanswered ${unanswered}`,
     ...(stopMs === undefined ? [] : [`stopped in ${seconds(stopMs)}`]),
     `as before after ${seconds(recoveredMs)}`,
   ]
@@ -34,32 +39,37 @@ function tell(round: Round): void {
 }
 
 function tableOf(report: ChaosReport, minutes: number): string {
-  const { rounds, sums, answers, refused, lagMs, partitions, memory } = report
+  const { rounds, sums, answers, lagMs, partitions, memory } = report
   const kinds = [...Map.groupBy(rounds, ({ kind }) => kind)].toSorted(([a], [b]) =>
     a < b ? -1 : 1,
   )
   const rows = kinds.map(([kind, of]) => {
-    const stalls = of.map(({ stallMs }) => stallMs)
-    const silences = of.map(({ silenceMs }) => silenceMs)
-    const faults = of.map(({ faultMs }) => faultMs)
-    return `| ${kind} | ${of.length} | ${spread(faults)} | ${spread(stalls)} | ${spread(silences)} |`
+    const times = [
+      of.map(({ faultMs }) => faultMs),
+      of.map(({ stallMs }) => stallMs),
+      of.map(({ silenceMs }) => silenceMs),
+    ]
+    const clicks = [of.map((round) => round.refused), of.map((round) => round.unanswered)]
+    const cells = [...times.map((ms) => spread(ms, seconds)), ...clicks.map((some) => spread(some))]
+    return `| ${kind} | ${of.length} | ${cells.join(' | ')} |`
   })
+  const sizes = [...memory].map(([name, size]) => `${name} ${size}`)
   return [
-    '| fault | times | took, p50 / max | not counted, p50 / max | not acknowledged, p50 / max |',
-    '| --- | --: | --: | --: | --: |',
+    '| fault | times | it took | not counted | not acknowledged | refused | unanswered |',
+    '| --- | --: | --: | --: | --: | --: | --: |',
     ...rows,
     '',
     `- ${rounds.length} rounds in ${minutes.toFixed(0)} minutes, seed ${options.seed}, ${options.perSecond} clicks/s, ${partitions} partitions at the end.`,
     `- Keys sent: ${sums?.keys}. Clicks without a key: ${sums?.acknowledged} acknowledged, ${sums?.inDoubt} in doubt. Counted: ${sums?.counted}, of ${sums?.records} records in the log.`,
-    `- Answers held against the acknowledgements: ${answers}; completeUntil was behind by ${spread(lagMs)}.`,
-    `- Refused or unanswered: ${[...refused].map(([code, count]) => `${code} ${count}`).join(', ')}.`,
-    `- Resident memory at the end, MiB: ${[...memory].map(([name, size]) => `${name} ${size}`).join(', ')}.`,
+    `- Answers held against the acknowledgements: ${answers}; completeUntil was behind by ${spread(lagMs, seconds)}.`,
+    `- Resident memory at the end, MiB: ${sizes.join(', ')}.`,
   ].join('\n')
 }
 
-function spread(values: readonly number[]): string {
+/** The middle and the greatest. */
+function spread(values: readonly number[], format: (value: number) => string = String): string {
   const sorted = values.toSorted((a, b) => a - b)
-  return `${seconds(sorted[Math.floor(sorted.length / 2)] ?? 0)} / ${seconds(sorted.at(-1) ?? 0)}`
+  return `${format(sorted[Math.floor(sorted.length / 2)] ?? 0)} / ${format(sorted.at(-1) ?? 0)}`
 }
 
 function seconds(ms: number): string {

@@ -104,7 +104,9 @@ async function openParts(
   times: Partial<Times> | undefined,
 ): Promise<Parts> {
   const metrics = new Metrics()
-  const { store, prepare, partitions } = await openStore(config)
+  const { store, prepare, partitions } = await openStore(config, {
+    onDeadLetters: (records) => metrics.deadLetters.inc(records),
+  })
   building.use(store)
   const registry = new BannerRegistry(store)
   const { promise: prepared, resolve } = Promise.withResolvers<void>()

@@ -30,6 +30,7 @@ export class Metrics {
   readonly sends: Counter<'outcome'>
   readonly sendClicks: Histogram
   readonly sendSeconds: Histogram
+  readonly deadLetters: Counter<never>
   readonly attempts: Counter<'outcome'>
   readonly batchClicks: Histogram
   readonly commitSeconds: Histogram
@@ -88,6 +89,10 @@ export class Metrics {
     )
     this.sendClicks = this.#histogram('send_clicks', 'Clicks in a send to Kafka.', CLICKS)
     this.sendSeconds = this.#histogram('send_seconds', 'Duration of a send to Kafka.', SECONDS)
+    this.deadLetters = this.#total(
+      'dead_letters_total',
+      'Records of the click log that could not be counted, and were kept.',
+    )
     this.attempts = this.#total('commits_total', 'Attempts to commit a batch, by outcome.', [
       'outcome',
     ])

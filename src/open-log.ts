@@ -187,7 +187,7 @@ const NO_SINK: ClickSink = {
 }
 
 /**
- * One line when something goes wrong, one when it is right again. What passes by itself within moments,
+ * One line when something goes wrong, or for another reason, one when it is right again. What passes by itself within moments,
  * as after a topic was made, is not worth one.
  */
 function tellChanges(
@@ -196,17 +196,20 @@ function tellChanges(
   right: string,
 ): (trouble: string | undefined) => void {
   let since: number | undefined
-  let isTold = false
+  let last: string | undefined
+  let told: string | undefined
   return (trouble) => {
+    const now = performance.now()
+    // Another trouble must last as long, or errors that take turns would fill the log.
+    if (since === undefined || (told !== undefined && trouble !== last)) since = now
+    last = trouble
     if (trouble === undefined) {
-      if (isTold) logger.info(`${right} again`)
+      if (told !== undefined) logger.info(`${right} again`)
       since = undefined
-      isTold = false
-      return
+      told = undefined
+    } else if (trouble !== told && now - since >= TROUBLE_TOLD_AFTER_MS) {
+      told = trouble
+      logger.warn(`${wrong}: ${trouble}`)
     }
-    since ??= performance.now()
-    if (isTold || performance.now() - since < TROUBLE_TOLD_AFTER_MS) return
-    isTold = true
-    logger.warn(`${wrong}: ${trouble}`)
   }
 }

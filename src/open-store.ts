@@ -31,17 +31,17 @@ export interface OpenedStore {
   readonly partitions: PartitionStore | undefined
 }
 
-export async function openStore({
-  store: config,
-  clickLog,
-}: Pick<Config, 'store' | 'clickLog'>): Promise<OpenedStore> {
+export async function openStore(
+  { store: config, clickLog }: Pick<Config, 'store' | 'clickLog'>,
+  observers: { readonly onDeadLetters?: (letters: number) => void } = {},
+): Promise<OpenedStore> {
   if (config.kind === 'sqlite') {
     const store = new SqliteDatabase({ folder: config.folder })
     return { store, prepare: async () => [], partitions: undefined }
   }
   // Only where it is needed: the driver takes 6 MB.
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
-  const store = new PostgresDatabase(config)
+  const store = new PostgresDatabase({ ...config, ...observers })
   const { partitions } = store
   const prepare = async (): Promise<readonly string[]> => {
     const warnings = await store.prepare()

@@ -123,6 +123,9 @@ test('letters are retried page by page, and each once by retries at once', async
     [store, ...others].map((each) => each.deadLetters.retry(decode, 'all')),
   )
   await source.waiting('dead_letters', 4) // all have read the same letters
+  // Who waits for its turn holds none, or two could wait for each other.
+  const free = await runSql(url, 'select id from dead_letters for update skip locked')
+  assert.equal(free.length, 230)
   await source.free()
   const told = await retries
   assert.equal(

@@ -182,5 +182,6 @@ export class GuardedNode implements KafkaNode, AsyncDisposable {
 }
 
 export function isPortTaken(message: string): boolean {
-  return /address already in use/i.test(message)
+  // The second: a port was free twice, and given twice.
+  return /address already in use|two listeners on the same port/i.test(message)
 }

@@ -107,7 +107,7 @@ class Ledger implements AsyncDisposable {
   }
 }
 
-test('I2: three hangs of the broker cost no click and double none', NEEDS_KAFKA, async () => {
+test('I14: three hangs of the broker cost no click and double none', NEEDS_KAFKA, async () => {
   await using ledger = await Ledger.open(60_000)
   await ledger.appendFor(BETWEEN_MS)
   for (let hang = 0; hang < HANGS; hang += 1) {
@@ -138,7 +138,7 @@ test('what waits while one send is under way is the next one', NEEDS_KAFKA, asyn
 })
 
 test(
-  'I4: a hang longer than all that is tried ends in refusals, and in acknowledgements after it',
+  'I14: a hang longer than all that is tried ends in refusals, and in acknowledgements after it',
   NEEDS_KAFKA,
   async () => {
     await using ledger = await Ledger.open(1_500, WAITING_MAX)
@@ -164,7 +164,7 @@ test(
 )
 
 test(
-  'I4: a broker that is dead costs refusals, and acknowledgements come back with it',
+  'I14: a broker that is dead costs refusals, and acknowledgements come back with it',
   NEEDS_KAFKA,
   async () => {
     await using ledger = await Ledger.open(1_500)

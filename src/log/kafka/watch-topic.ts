@@ -68,7 +68,12 @@ async function readStored(
   try {
     await store.announceApi(member) // before the first click
     if (isLonger) await openTopic(topic, store)
-    const stored = await store.readPartitions(topic.name)
+    let stored = await store.readPartitions(topic.name)
+    if (stored.length === 0 && known.length > 0) {
+      // Closed meanwhile, by somebody to whom this process looked gone: nobody counts what goes there.
+      await openTopic(topic, store)
+      stored = await store.readPartitions(topic.name)
+    }
     if (stored.length > 0) return stored
     throw new AppError('store_unavailable', `The topic ${topic.name} is not open yet.`)
   } catch (error) {

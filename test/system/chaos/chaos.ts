@@ -28,6 +28,8 @@ export interface ChaosOptions {
   readonly rounds: number
   readonly seed: number
   readonly perSecond: number
+  /** Only faults of this kind. */
+  readonly only?: string | undefined
   /** Told after each round. */
   readonly observe?: (round: Round) => void
 }
@@ -42,6 +44,9 @@ export interface Round {
   readonly stallMs: number
   /** For how long no click was acknowledged. */
   readonly silenceMs: number
+  /** Clicks that were answered other than 200, and those that were not answered. */
+  readonly refused: number
+  readonly unanswered: number
   /** How long a process took to stop when it was told to. */
   readonly stopMs: number | undefined
   /** From the fault's begin until all was as before. */
@@ -65,7 +70,7 @@ export interface ChaosReport {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { rounds, seed, perSecond, observe } = options
+  const { seed, perSecond, observe } = options
   const random = randomOf(seed)
   await using cluster = await startCluster(APIS, AGGREGATORS)
   const origins = cluster.of('api').map(({ origin }) => origin)
@@ -77,7 +82,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let memory = new Map<string, number>()
   let where = 'before the first fault'
   try {
-    const plan = planOf(rounds, random)
+    const plan = planOf(options, random)
     for (const [index, kinds] of plan.entries()) {
       where = `round ${index + 1}: ${kinds.join(' and ')}`
       const round = await runRound({ cluster, callers, random, index, kinds, problems })
@@ -114,10 +119,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 /** All kinds in a random order, then all again. */
-function planOf(rounds: number, random: () => number): KindName[][] {
+function planOf({ rounds, only }: ChaosOptions, random: () => number): KindName[][] {
+  const kinds = [...KIND_NAMES, TWO_AT_ONCE] as const
+  const some = kinds.filter((kind) => only === undefined || kind === only)
+  if (some.length === 0) throw new Error(`${only} is none of these: ${kinds.join(', ')}`)
   const plan: KindName[][] = []
   while (plan.length < rounds) {
-    for (const kind of shuffled([...KIND_NAMES, TWO_AT_ONCE] as const, random)) {
+    for (const kind of shuffled(some, random)) {
       plan.push(kind === TWO_AT_ONCE ? twoKinds(random) : [kind])
     }
   }
@@ -151,6 +159,7 @@ async function runRound(parts: RoundParts): Promise<Round> {
   await pause(QUIET_MIN_MS + random() * QUIET_SPREAD_MS)
   callers.silence.take()
   const startedAt = Date.now()
+  const before = callers.failures()
   let stopMs: number | undefined
   const context: FaultContext = {
     cluster,
@@ -170,6 +179,7 @@ async function runRound(parts: RoundParts): Promise<Round> {
   const whole = { partitions, aggregators: AGGREGATORS }
   await trace.untilCounted(whole, Date.now(), RECOVERY_TIMEOUT_MS)
   await Promise.all(members.map((member) => member.untilReady(RECOVERY_TIMEOUT_MS)))
+  const after = callers.failures()
   return {
     number: index + 1,
     kind: kinds.length > 1 ? TWO_AT_ONCE : (kinds[0] ?? ''),
@@ -177,6 +187,8 @@ async function runRound(parts: RoundParts): Promise<Round> {
     faultMs,
     stallMs: await trace.stall(startedAt),
     silenceMs: callers.silence.take(),
+    refused: after.refused - before.refused,
+    unanswered: after.unanswered - before.unanswered,
     stopMs,
     recoveredMs: Date.now() - startedAt,
   }

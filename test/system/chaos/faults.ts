@@ -13,7 +13,7 @@ const POSTGRES_STOP_MS = 3_000
 const RESTART_PAUSE_MAX_MS = 3_000
 const TERMINATIONS = 10
 const TERMINATION_PAUSE_MAX_MS = 200
-export const PARTITIONS_MAX = 12
+const PARTITIONS_MAX = 12
 
 export interface FaultContext {
   readonly cluster: Cluster

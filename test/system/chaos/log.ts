@@ -7,7 +7,7 @@ import { kafkaClient, TOPIC } from './cluster.ts'
 const READ_TIMEOUT_MS = 600_000
 
 /** Where a key stands in the log the first time, and whether it stands there again. */
-export interface Place {
+interface Place {
   readonly partition: number
   readonly offset: number
   isSingle: boolean

@@ -123,7 +123,7 @@ function wrongUnkeyed(callers: Callers, counted: ReadonlyMap<number, number>, lo
 }
 
 /** Of each partition everything was counted once: from 0 to the end, without gap or overlap. */
-export function wrongSpans(spans: readonly TracedSpan[], ends: readonly bigint[]): string[] {
+function wrongSpans(spans: readonly TracedSpan[], ends: readonly bigint[]): string[] {
   const problems: string[] = []
   const next = ends.map(() => 0n)
   for (const { partition, from, to } of spans) {
@@ -145,7 +145,7 @@ export function wrongSpans(spans: readonly TracedSpan[], ends: readonly bigint[]
  * No mark claims a click that was not counted yet. By the keys that stand in the log once: of the others
  * nobody knows which copy was acknowledged.
  */
-export function wrongMarks(
+function wrongMarks(
   marks: readonly TracedMark[],
   keys: readonly number[],
   log: Pick<LogContent, 'keys'>,
