@@ -190,8 +190,9 @@ export class KafkaSource implements ClickSource {
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
     this.#topic = found
+    const asked = new Set(Array.from(this.#next.keys(), (number) => found.leaders[number]))
     for (const leader of this.#silent.keys()) {
-      if (!found.leaders.includes(leader)) this.#silent.delete(leader) // it no longer matters
+      if (!asked.has(leader)) this.#silent.delete(leader) // nothing of it is counted here any more
     }
     // Where nothing is to be read no fetch would say so, and what comes next would be skipped.
     if (owned.some(({ number, next }) => next > (ends[number] ?? next))) {
