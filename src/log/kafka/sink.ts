@@ -3,7 +3,7 @@ import type { Click } from '../../click.ts'
 import { AppError } from '../../errors.ts'
 import type { ClickSink, SinkState } from '../click-log.ts'
 import { WaitingClicks, type WaitingClicksOptions } from '../waiting-clicks.ts'
-import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
+import { clientOptions, tolerant, untilClosed, type KafkaConnection } from './client.ts'
 import { encodeRecord } from './record.ts'
 
 // The states of a click stand in waiting-clicks.ts. What is taken is one send, and one is under way at a time.
@@ -47,15 +47,16 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   constructor(options: KafkaSinkOptions) {
     this.#options = options
     this.#clicks = new WaitingClicks(options)
-    this.#producer = new Producer({
-      ...clientOptions(options.connection, 'tallymark-api'),
-      idempotent: true,
-      retries: RETRIES,
-      retryDelay: RETRY_DELAY_MS,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-    })
-    this.#producer.on('error', () => {})
+    this.#producer = tolerant(
+      new Producer({
+        ...clientOptions(options.connection, 'tallymark-api'),
+        idempotent: true,
+        retries: RETRIES,
+        retryDelay: RETRY_DELAY_MS,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+      }),
+    )
     void this.#run()
   }
 
