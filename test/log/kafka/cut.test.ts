@@ -115,6 +115,23 @@ test('suspects are among the records that a piece may have', () => {
   ])
 })
 
+test('a piece has no more bytes of suspects than the store can take', () => {
+  const megabytes = 'x'.repeat(3 * 1_024 * 1_024)
+  const all = pieces([batch(0, 3, { 0: megabytes, 1: 1, 2: megabytes, 3: 'y' })])
+  const sizes = all.map(({ clicks, suspects, to }) => [clicks.length, suspects.length, Number(to)])
+  assert.deepEqual(sizes, [
+    [1, 2, 3],
+    [0, 1, 4],
+  ])
+})
+
+test('of a huge record the beginning is kept', () => {
+  const [piece] = pieces([batch(0, 0, { 0: 'x'.repeat(5 * 1_024 * 1_024) })])
+  const [suspect] = piece?.suspects ?? []
+  assert.equal(suspect?.bytes.length, 4 * 1_024 * 1_024)
+  assert.equal(suspect.reason, 'the record has 5242880 bytes, of which 4194304 are kept')
+})
+
 test('a click that the store refused is a suspect, and not tried as a click again', () => {
   const refused = { position: 1n, cause: new Error('out of range') }
   const reason = 'the store refuses it: out of range'
