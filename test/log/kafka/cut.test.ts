@@ -49,7 +49,9 @@ function shown(all: readonly Piece[]): [banners: number[], to: number][] {
 
 test('what was fetched becomes one piece', () => {
   const batches = [batch(0, 1, { 0: 1, 1: 2 }), batch(2, 2, { 2: 3 })]
-  assert.deepEqual(pieces(batches), [{ clicks: [1, 2, 3].map(click), suspects: [], to: 3n }])
+  assert.deepEqual(pieces(batches), [
+    { clicks: [1, 2, 3].map(click), suspects: [], last: 2n, to: 3n },
+  ])
   assert.deepEqual(pieces([]), [])
 })
 
@@ -103,7 +105,7 @@ test('what is no click of a known banner is a suspect, with its bytes and the re
     },
   ]
   const all = pieces(batches, { from: 5n, isKnown: (id) => id === 1 })
-  assert.deepEqual(all, [{ clicks: [click(1)], suspects, to: 9n }])
+  assert.deepEqual(all, [{ clicks: [click(1)], suspects, last: 8n, to: 9n }])
 })
 
 test('suspects are among the records that a piece may have', () => {
@@ -139,6 +141,7 @@ test('a click that the store refused is a suspect, and not tried as a click agai
     {
       clicks: [click(1), click(3)],
       suspects: [{ position: 1n, bytes: encodeRecord(click(2)), reason }],
+      last: 2n,
       to: 3n,
     },
   ])
