@@ -146,7 +146,7 @@ async function openSink(
 ): Promise<ClickSink> {
   const { config, store, partitions, metrics, logger, building, inBackground } = parts
   assert.ok(partitions, 'the configuration has seen to it that there is a Postgres')
-  const [{ KafkaSink }, { watchTopic }] = await Promise.all([
+  const [{ KafkaSink, SEND_MAX }, { watchTopic }] = await Promise.all([
     import('./log/kafka/sink.ts'),
     import('./log/kafka/watch-topic.ts'),
   ])
@@ -156,7 +156,7 @@ async function openSink(
     topic: name,
     clock: store.clock,
     waitingMax: config.waitingMax,
-    sendMax: BATCH_MAX,
+    sendMax: SEND_MAX,
     ackTimeoutMs: config.ackTimeoutMs,
     onLate: (clicks) => metrics.late.inc(clicks),
     observe(clicks, isTaken, durationMs) {

@@ -1,7 +1,7 @@
 // What every client of the brokers is made with. The configuration has been checked.
 import { isIP } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { BaseOptions } from '@platformatic/kafka'
+import type { Base, BaseOptions } from '@platformatic/kafka'
 
 export interface KafkaConnection {
   readonly brokers: readonly { readonly host: string; readonly port: number }[]
@@ -32,6 +32,17 @@ export function clientOptions(connection: KafkaConnection, clientId: string): Cl
     ...(tls && { tls, tlsServerName: !brokers.some(({ host }) => isIP(host) !== 0) }),
     ...(sasl && { sasl }),
   }
+}
+
+/**
+ * Leaves errors of connections to the calls that are under way, which fail by them. Unheard, they
+ * would end the process: a connection that is reset while it logs in tells of it twice, and the
+ * client listens once.
+ */
+export function tolerant<T extends Base>(client: T): T {
+  client.on('error', () => {})
+  client.connections.on('connecting', ({ connection }) => void connection.on('error', () => {}))
+  return client
 }
 
 const CLOSING_MS = 1_000

@@ -5,6 +5,11 @@ import { decodeRecord } from './record.ts'
 
 /** Markers of transactions, which hold no click. */
 const IS_CONTROL = 0x20
+/**
+ * Of the suspects of one piece: a compressed batch may hold a thousand times what a broker takes, and the
+ * driver's statement is a string, which ends at 512 MB.
+ */
+const SUSPECT_BYTES_MAX = 4 * 1_024 * 1_024
 
 /** Consecutive records of a partition, from where the last piece ended up to `to`. */
 export interface Piece {
@@ -39,6 +44,7 @@ export function* cut(
 ): Generator<Piece> {
   let clicks: Click[] = []
   let suspects: Suspect[] = []
+  let suspectBytes = 0
   let begin = from
   let to = from
   let last = from - 1n
@@ -50,21 +56,34 @@ export function* cut(
         position === refused?.position
           ? `the store refuses it: ${refused.cause.message}`
           : decodeRecord(value)
-      const bytes = value ?? new Uint8Array()
-      if (typeof click === 'string') suspects.push({ position, bytes, reason: click })
-      else if (isKnown(click.bannerId)) clicks.push(click)
-      else suspects.push({ position, bytes, click, reason: 'the banner was never registered' })
+      if (typeof click !== 'string' && isKnown(click.bannerId)) clicks.push(click)
+      else {
+        const suspect = suspectOf(position, value, click)
+        suspects.push(suspect)
+        suspectBytes += suspect.bytes.length
+      }
       last = position
       to = position + 1n
-      if (clicks.length + suspects.length < max) continue
+      if (clicks.length + suspects.length < max && suspectBytes < SUSPECT_BYTES_MAX) continue
       yield { clicks, suspects, last, to }
       begin = to
       clicks = []
       suspects = []
+      suspectBytes = 0
     }
     // Also beyond offsets without a record: compacted ones, and markers.
     const end = firstOffset + BigInt(lastOffsetDelta) + 1n
     if (end > to) to = end
   }
   if (to > begin) yield { clicks, suspects, last, to }
+}
+
+function suspectOf(position: bigint, value: Uint8Array | null, click: Click | string): Suspect {
+  const bytes = value ?? new Uint8Array()
+  if (bytes.length > SUSPECT_BYTES_MAX) {
+    const reason = `the record has ${bytes.length} bytes, of which ${SUSPECT_BYTES_MAX} are kept`
+    return { position, bytes: bytes.subarray(0, SUSPECT_BYTES_MAX), reason }
+  }
+  if (typeof click === 'string') return { position, bytes, reason: click }
+  return { position, bytes, click, reason: 'the banner was never registered' }
 }

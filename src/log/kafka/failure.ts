@@ -106,6 +106,11 @@ export function isOutOfRange(error: unknown): boolean {
   return apiIdsOf(error).includes('OFFSET_OUT_OF_RANGE')
 }
 
+/** What was to be written is more than the topic takes at once: nothing of it is in the log. */
+export function isTooLarge(error: unknown): boolean {
+  return apiIdsOf(error).some((id) => ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(id))
+}
+
 /** What the client throws, as what may succeed later. */
 export function brokerAway(cause: unknown): AppError {
   const refusal = refusalOf(cause)

@@ -8,7 +8,7 @@ import {
 } from '@platformatic/kafka'
 import { fail, ok, warn, type Check } from '../../check.ts'
 import { isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
-import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
+import { clientOptions, tolerant, untilClosed, type KafkaConnection } from './client.ts'
 import { apiIdsOf, isTopicUnknown, refusalOf, troubleOf } from './failure.ts'
 import type { StoredPartition } from './partition-store.ts'
 import {
@@ -97,15 +97,15 @@ async function ask(connection: KafkaConnection, broker: Broker): Promise<Answer>
 }
 
 function adminOf(connection: KafkaConnection): Admin {
-  const admin = new Admin({
-    ...clientOptions(connection, 'tallymark-doctor'),
-    retries: 0,
-    connectTimeout: TIMEOUT_MS,
-    requestTimeout: TIMEOUT_MS,
-    autocreateTopics: false,
-  })
-  admin.on('error', () => {}) // the call under way fails, too
-  return admin
+  return tolerant(
+    new Admin({
+      ...clientOptions(connection, 'tallymark-doctor'),
+      retries: 0,
+      connectTimeout: TIMEOUT_MS,
+      requestTimeout: TIMEOUT_MS,
+      autocreateTopics: false,
+    }),
+  )
 }
 
 /** Of a broker that the settings name: without the others it is missed only when those are away. */

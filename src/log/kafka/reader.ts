@@ -1,5 +1,5 @@
 import { Consumer, FetchIsolationLevels, type RecordsBatch } from '@platformatic/kafka'
-import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
+import { clientOptions, tolerant, untilClosed, type KafkaConnection } from './client.ts'
 import { brokerAway } from './failure.ts'
 
 const MAX_WAIT_MS = 100
@@ -23,19 +23,20 @@ export class PartitionReader implements AsyncDisposable {
   readonly #client: Consumer
 
   constructor(connection: KafkaConnection, topic: string) {
-    this.#client = new Consumer({
-      ...clientOptions(connection, 'tallymark-aggregator'),
-      groupId: 'tallymark',
-      autocommit: false,
-      retries: 0,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      minBytes: 1,
-      maxWaitTime: MAX_WAIT_MS,
-      maxBytes: FETCH_BYTES_MAX,
-      isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
-    })
-    this.#client.on('error', () => {})
+    this.#client = tolerant(
+      new Consumer({
+        ...clientOptions(connection, 'tallymark-aggregator'),
+        groupId: 'tallymark',
+        autocommit: false,
+        retries: 0,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        minBytes: 1,
+        maxWaitTime: MAX_WAIT_MS,
+        maxBytes: FETCH_BYTES_MAX,
+        isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
+      }),
+    )
     this.#client.topics.track(topic) // a fetch finds the topic's name by its id only among these
   }
 

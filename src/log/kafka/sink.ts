@@ -3,7 +3,8 @@ import type { Click } from '../../click.ts'
 import { AppError } from '../../errors.ts'
 import type { ClickSink, SinkState } from '../click-log.ts'
 import { WaitingClicks, type WaitingClicksOptions } from '../waiting-clicks.ts'
-import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
+import { clientOptions, tolerant, untilClosed, type KafkaConnection } from './client.ts'
+import { isTooLarge } from './failure.ts'
 import { encodeRecord } from './record.ts'
 
 // The states of a click stand in waiting-clicks.ts. What is taken is one send, and one is under way at a time.
@@ -13,6 +14,8 @@ const RETRY_DELAY_MS = 100
 const CONNECT_TIMEOUT_MS = 1_000
 const REQUEST_TIMEOUT_MS = 2_000
 const TROUBLE_AFTER_MS = 1_000
+/** With the longest keys a click takes 350 bytes, and a broker takes 1 MiB at once if nobody has set less. */
+export const SEND_MAX = 2_500
 
 export interface KafkaSinkOptions extends WaitingClicksOptions {
   readonly connection: KafkaConnection
@@ -39,6 +42,7 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   #partitions = 0
   #next = 0
   #lastAppendAt = 0
+  #sendMax: number
   #sendSince: number | undefined
   #trouble: string | undefined
   #refusal: string | undefined = 'the topic is not opened yet'
@@ -46,16 +50,18 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
 
   constructor(options: KafkaSinkOptions) {
     this.#options = options
+    this.#sendMax = options.sendMax
     this.#clicks = new WaitingClicks(options)
-    this.#producer = new Producer({
-      ...clientOptions(options.connection, 'tallymark-api'),
-      idempotent: true,
-      retries: RETRIES,
-      retryDelay: RETRY_DELAY_MS,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-    })
-    this.#producer.on('error', () => {})
+    this.#producer = tolerant(
+      new Producer({
+        ...clientOptions(options.connection, 'tallymark-api'),
+        idempotent: true,
+        retries: RETRIES,
+        retryDelay: RETRY_DELAY_MS,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+      }),
+    )
     void this.#run()
   }
 
@@ -106,7 +112,7 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
 
   async #run(): Promise<void> {
     for (;;) {
-      await this.#clicks.lull(this.#options.sendMax)
+      await this.#clicks.lull(this.#sendMax)
       if (this.#clicks.untaken > 0 && this.#refusal === undefined) await this.#send()
       else if (this.#isClosed) break
       else await this.#clicks.untilWoken()
@@ -115,8 +121,8 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
   }
 
   async #send(): Promise<void> {
-    const { topic, sendMax, observe, clock } = this.#options
-    const clicks = this.#clicks.take(sendMax).map(({ click }) => click)
+    const { topic, observe, clock } = this.#options
+    const clicks = this.#clicks.take(this.#sendMax).map(({ click }) => click)
     // All to one partition, the next send to the next: fewer and larger requests, as even in the end.
     const partition = this.#next++ % this.#partitions
     const messages = clicks.map((click) => ({ topic, partition, value: encodeRecord(click) }))
@@ -127,9 +133,11 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
       await this.#producer.send({ messages, acks: ProduceAcks.ALL })
       this.#lastAppendAt = clock.now()
       this.#clicks.acknowledge()
-    } catch {
+    } catch (error) {
       isTaken = false
       this.#clicks.giveUp()
+      // Of a topic whose max.message.bytes is small: the next ones fit, or those after them.
+      if (isTooLarge(error)) this.#sendMax = Math.ceil(clicks.length / 2)
     }
     this.#trouble = isTaken ? undefined : 'the broker does not take clicks'
     this.#sendSince = undefined

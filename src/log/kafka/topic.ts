@@ -1,6 +1,6 @@
 import { Admin, Consumer, FetchIsolationLevels, ListOffsetTimestamps } from '@platformatic/kafka'
 import { OperatorError } from '../../errors.ts'
-import { clientOptions, untilClosed, type KafkaConnection } from './client.ts'
+import { clientOptions, tolerant, untilClosed, type KafkaConnection } from './client.ts'
 import { apiIdsOf, brokerAway, isTopicUnknown } from './failure.ts'
 
 const GROUP = 'tallymark'
@@ -48,15 +48,16 @@ export class KafkaTopic implements AsyncDisposable {
       connectTimeout: CONNECT_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
     }
-    this.#client = new Consumer({
-      ...client,
-      groupId: GROUP,
-      autocommit: false,
-      // What is acknowledged, also beyond an open transaction of somebody else.
-      isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
-    })
-    this.#admin = new Admin(client)
-    for (const each of [this.#client, this.#admin]) each.on('error', () => {})
+    this.#client = tolerant(
+      new Consumer({
+        ...client,
+        groupId: GROUP,
+        autocommit: false,
+        // What is acknowledged, also beyond an open transaction of somebody else.
+        isolationLevel: FetchIsolationLevels.READ_UNCOMMITTED,
+      }),
+    )
+    this.#admin = tolerant(new Admin(client))
   }
 
   get name(): string {

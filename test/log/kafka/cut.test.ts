@@ -49,7 +49,9 @@ function shown(all: readonly Piece[]): [banners: number[], to: number][] {
 
 test('what was fetched becomes one piece', () => {
   const batches = [batch(0, 1, { 0: 1, 1: 2 }), batch(2, 2, { 2: 3 })]
-  assert.deepEqual(pieces(batches), [{ clicks: [1, 2, 3].map(click), suspects: [], to: 3n }])
+  assert.deepEqual(pieces(batches), [
+    { clicks: [1, 2, 3].map(click), suspects: [], last: 2n, to: 3n },
+  ])
   assert.deepEqual(pieces([]), [])
 })
 
@@ -103,7 +105,7 @@ test('what is no click of a known banner is a suspect, with its bytes and the re
     },
   ]
   const all = pieces(batches, { from: 5n, isKnown: (id) => id === 1 })
-  assert.deepEqual(all, [{ clicks: [click(1)], suspects, to: 9n }])
+  assert.deepEqual(all, [{ clicks: [click(1)], suspects, last: 8n, to: 9n }])
 })
 
 test('suspects are among the records that a piece may have', () => {
@@ -115,6 +117,23 @@ test('suspects are among the records that a piece may have', () => {
   ])
 })
 
+test('a piece has no more bytes of suspects than the store can take', () => {
+  const megabytes = 'x'.repeat(3 * 1_024 * 1_024)
+  const all = pieces([batch(0, 3, { 0: megabytes, 1: 1, 2: megabytes, 3: 'y' })])
+  const sizes = all.map(({ clicks, suspects, to }) => [clicks.length, suspects.length, Number(to)])
+  assert.deepEqual(sizes, [
+    [1, 2, 3],
+    [0, 1, 4],
+  ])
+})
+
+test('of a huge record the beginning is kept', () => {
+  const [piece] = pieces([batch(0, 0, { 0: 'x'.repeat(5 * 1_024 * 1_024) })])
+  const [suspect] = piece?.suspects ?? []
+  assert.equal(suspect?.bytes.length, 4 * 1_024 * 1_024)
+  assert.equal(suspect.reason, 'the record has 5242880 bytes, of which 4194304 are kept')
+})
+
 test('a click that the store refused is a suspect, and not tried as a click again', () => {
   const refused = { position: 1n, cause: new Error('out of range') }
   const reason = 'the store refuses it: out of range'
@@ -122,6 +141,7 @@ test('a click that the store refused is a suspect, and not tried as a click agai
     {
       clicks: [click(1), click(3)],
       suspects: [{ position: 1n, bytes: encodeRecord(click(2)), reason }],
+      last: 2n,
       to: 3n,
     },
   ])
