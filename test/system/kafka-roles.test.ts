@@ -117,10 +117,11 @@ test(
     const { origin, child } = service
     await untilStatus(`${origin}/readyz`, 200)
     const result = emptyResult()
-    const next = () => (child.exitCode === null ? { path: '/counter/7' } : undefined)
+    const isThere = () => child.exitCode === null && child.signalCode === null
+    const next = () => (isThere() ? { path: '/counter/7' } : undefined)
     const loading = runLoad({ origin, connections: 32, result, next })
     await pause(LOAD_MS)
-    assert.equal(await service.stop('I1: SIGTERM'), 0, service.output())
+    assert.equal(await service.stop('SIGTERM'), 0, service.output())
     await loading
     const lines = service.output().trim().split('\n')
     assert.match(
@@ -139,7 +140,7 @@ test('a process that only counts stops with 0, and says what is true', NEEDS_KAF
   await using place = await createPlace()
   await using service = await startService({ ...place.settings, ROLE: 'aggregator' })
   await untilStatus(`${service.origin}/readyz`, 200)
-  assert.equal(await service.stop('I1: SIGTERM'), 0, service.output())
+  assert.equal(await service.stop('SIGTERM'), 0, service.output())
   assert.match(service.output(), /Stopped; what is not counted yet waits in the click log\n$/)
 })
 
