@@ -117,7 +117,8 @@ test(
     const { origin, child } = service
     await untilStatus(`${origin}/readyz`, 200)
     const result = emptyResult()
-    const next = () => (child.exitCode === null ? { path: '/counter/7' } : undefined)
+    const isThere = () => child.exitCode === null && child.signalCode === null
+    const next = () => (isThere() ? { path: '/counter/7' } : undefined)
     const loading = runLoad({ origin, connections: 32, result, next })
     await pause(LOAD_MS)
     assert.equal(await service.stop('SIGTERM'), 0, service.output())
