@@ -106,7 +106,9 @@ $$;
 -- Registers a topic's partitions: the first time at "starts", later ones at 0, as nothing in them was
 -- counted. Returns the topic's id if it is not the given one, or what drain_state says of another
 -- topic that is not drained; then it changes nothing.
-create function open_partitions(topic_name text, id uuid, starts bigint[]) returns json
+create function open_partitions(
+  topic_name text, id uuid, starts bigint[], ends bigint[]
+) returns json
   language plpgsql as $$
 declare
   counted_id uuid;
@@ -140,7 +142,9 @@ begin
 
   with fresh as (
     select topic_name || '/' || place - 1 as source, (place - 1)::integer as number,
-      case when is_known then 0 else start end as start
+      case when is_known then 0 else start end as start,
+      -- What a new topic of ours holds at first was acknowledged by others before, and is not counted.
+      case when not is_known and start < ends[place] then 0 else now_or_later end as complete_until
     from unnest(starts) with ordinality as each (start, place)
     where not exists (select from partitions where topic = topic_name and number = place - 1)
   ), positioned as (
@@ -149,7 +153,7 @@ begin
     insert into merges (source, next) select source, start from fresh
   )
   insert into partitions (source, topic, number, topic_id, complete_until)
-  select source, topic_name, number, id, now_or_later from fresh;
+  select source, topic_name, number, id, complete_until from fresh;
   return json_build_object('instant', shared_instant());
 end
 $$;

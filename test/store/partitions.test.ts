@@ -81,6 +81,16 @@ test('the first time a topic is counted from where its log starts, also by proce
   for (const each of stores) await each[Symbol.asyncDispose]()
 })
 
+test('a topic that holds records when it is opened is not complete before they are counted', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  await store.partitions.openPartitions(TOPIC, randomUUID(), [5n, 5n], [5n, 7n])
+  const [empty = 0, full] = await completeUntilOf(store)
+  assert.ok(empty > 0)
+  assert.equal(full, 0)
+  assert.equal((await store.totals('click', [ALWAYS])).completeUntil, 0)
+})
+
 test('partitions that are added begin at 0, and take nothing back from completeUntil', async () => {
   const { store, topicId, partitions } = await opened([5n])
   await using _ = store

@@ -24,7 +24,8 @@ export async function openTopic(
   if (found === undefined || found.leaders.some((leader) => leader < 0)) {
     throw new AppError('store_unavailable', `The topic ${topic.name} has no leaders yet.`)
   }
-  await store.openPartitions(topic.name, found.id, await topic.starts())
+  const [starts, ends] = [await topic.starts(), await topic.ends()]
+  await store.openPartitions(topic.name, found.id, starts, ends)
   return found.leaders.length
 }
 

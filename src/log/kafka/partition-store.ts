@@ -36,11 +36,16 @@ export interface Leases {
  */
 export interface PartitionStore {
   /**
-   * Registers the partitions of a topic. The first time they begin at `starts`, by number; those that
-   * come later, at 0. Throws an OperatorError with exit code 3 if the topic's id is not the stored one, and
+   * Registers the partitions of a topic. The first time they begin at `starts`, by number, and are not
+   * complete before what lies below `ends` is counted; those that come later begin at 0. Throws an OperatorError with exit code 3 if the topic's id is not the stored one, and
    * with 1 if another topic has not been counted to its end.
    */
-  openPartitions(topic: string, topicId: string, starts: readonly bigint[]): Promise<void>
+  openPartitions(
+    topic: string,
+    topicId: string,
+    starts: readonly bigint[],
+    ends: readonly bigint[],
+  ): Promise<void>
   /** All that are open, by number; none before the first `openPartitions`. */
   readPartitions(topic: string): Promise<readonly StoredPartition[]>
   /** Raises `completeUntil` where marks are reached, renews leases for `leaseMs`, and takes or gives back some. */

@@ -34,8 +34,13 @@ export class PostgresPartitions implements PartitionStore {
     this.#leases = leases
   }
 
-  async openPartitions(topic: string, topicId: string, starts: readonly bigint[]): Promise<void> {
-    const opening = openPartitions(topic, topicId, starts)
+  async openPartitions(
+    topic: string,
+    topicId: string,
+    starts: readonly bigint[],
+    ends = starts,
+  ): Promise<void> {
+    const opening = openPartitions(topic, topicId, starts, ends)
     const { counted_id: countedId, other } = await this.#ask<OpenAnswer>(this.#upkeep, opening)
     if (countedId !== undefined) throw madeAnew(topic, countedId, topicId)
     if (other === undefined) return
@@ -161,8 +166,14 @@ type LeasesRow = Omit<Leases, 'owned'> & {
   readonly owned: readonly { readonly number: number; readonly next: string }[]
 }
 
-function openPartitions(topic: string, topicId: string, starts: readonly bigint[]): Statement {
-  return answerOf('open_partitions($1, $2, $3)', [topic, topicId, starts.map(String)])
+function openPartitions(
+  topic: string,
+  topicId: string,
+  starts: readonly bigint[],
+  ends: readonly bigint[],
+): Statement {
+  const ranges = [starts, ends].map((offsets) => offsets.map(String))
+  return answerOf('open_partitions($1, $2, $3, $4)', [topic, topicId, ...ranges])
 }
 
 function closePartitions(): Statement {
