@@ -93,6 +93,15 @@ test('partitions that are added begin at 0, and take nothing back from completeU
   assert.equal(await sumOf(store), 1)
 })
 
+test('I10: a process that starts is not behind what an answer was complete until', async () => {
+  const { url, store } = await opened([0n])
+  await using _ = store
+  const ahead = store.clock.now() + 86_400_000 // by a clock that was ahead, and then corrected
+  await completeBy(store, ahead)
+  await using other = await openAt(url)
+  assert.ok(other.clock.now() >= ahead, 'its clicks would count before it')
+})
+
 test('a topic is complete until it is opened, however long that took: answers do not go back', async () => {
   const { url } = await emptyDatabase()
   await using store = await openAt(url)
