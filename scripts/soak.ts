@@ -6,6 +6,8 @@ const { values: given } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    only: { type: 'string' },
+    brokers: { type: 'string', default: '1' },
     rate: { type: 'string', default: '2000' },
   },
 })
@@ -13,8 +15,12 @@ const options = {
   rounds: Number(given.rounds),
   seed: Number(given.seed),
   perSecond: Number(given.rate),
+  only: given.only,
+  brokers: Number(given.brokers),
 }
-say(`${options.rounds} rounds, seed ${options.seed}, ${options.perSecond} clicks/s`)
+say(
+  `${options.rounds} rounds, seed ${options.seed}, ${options.perSecond} clicks/s, brokers: ${options.brokers}`,
+)
 const startedAt = performance.now()
 const soaked = await runChaos({ ...options, observe: tell })
 say(`\n${tableOf(soaked, (performance.now() - startedAt) / 60_000)}`)

@@ -69,6 +69,11 @@ export class Connections {
     const connection = this.#open.get(socket)
     if (connection === undefined) return false // closed a moment ago; this came in the same packet
     const { answers } = connection
+    connection.arrivingSince = undefined
+    if (answers.length === 1 && answers[0]?.writableFinished === true) {
+      answers[0] = response // emptied and filled again, the array took 150 bytes more a request
+      return true
+    }
     while (answers[0]?.writableFinished === true) answers.shift()
     if (answers.length >= this.#options.pipelinedMax) {
       this.#open.delete(socket)
@@ -76,7 +81,6 @@ export class Connections {
       return false
     }
     answers.push(response)
-    connection.arrivingSince = undefined
     return true
   }
 

@@ -32,8 +32,8 @@ const SHARED_ERRORS: readonly ErrorCode[] = [
 
 // The table's own keys.
 const CODES = Object.keys(ERRORS) as ErrorCode[]
-/** Where there is no route. */
-const PATH_ERRORS: readonly ErrorCode[] = ['not_found', 'method_not_allowed']
+/** Where there is no route, or none in this role. */
+const PATH_ERRORS: readonly ErrorCode[] = ['not_found', 'method_not_allowed', 'wrong_role']
 
 const PROBLEM = v.object({
   type: v.pipe(v.string(), v.examples([problemType('invalid_parameter')])),

@@ -139,7 +139,7 @@ test('the answer says where to go on, and corrects the clock', async () => {
   assert.ok(Math.abs(leases.instant - store.clock.now()) < 1_000)
 })
 
-test('a mark raises completeUntil once the position has reached its end, and never lowers it', async () => {
+test('I15: a mark raises completeUntil once the position has reached its end, and never lowers it', async () => {
   const { store } = await opened(2)
   await using _ = store
   await addBanners(store)

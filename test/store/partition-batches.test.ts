@@ -40,7 +40,7 @@ async function lettersIn(url: string) {
   return rows
 }
 
-test('a suspect counts if its banner is registered, whoever did not know; others are dead letters', async () => {
+test('I16: a suspect counts if its banner is registered, whoever did not know; others are dead letters', async () => {
   const told: number[] = []
   const { url, store, topicId } = await opened({ onDeadLetters: (letters) => told.push(letters) })
   await using _ = store

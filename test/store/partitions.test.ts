@@ -151,7 +151,7 @@ test('a topic that was made anew is refused with exit code 3, and nothing is cha
   assert.deepEqual(await partitions.readPartitions(TOPIC), before)
 })
 
-test('answers are complete until the least open partition is', async () => {
+test('I15: answers are complete until the least open partition is', async () => {
   const { url, store, partitions } = await opened([0n, 0n])
   await using _ = store
   await using other = await openAt(url)
@@ -185,7 +185,7 @@ test('answers do not claim more than the beginning of their reads, whatever part
   assert.ok(completeUntil <= store.clock.now())
 })
 
-test('a batch raises completeUntil with its counts, or not at all, and never lowers it', async () => {
+test('I15: a batch raises completeUntil with its counts, or not at all, and never lowers it', async () => {
   const { store } = await opened([0n])
   await using _ = store
   const [first = 0] = await completeUntilOf(store)

@@ -89,15 +89,21 @@ export async function startTestApp(
   }
 }
 
-/** The topic is opened while the service is already serving. */
+/** Topic and partitions are opened while the service is already serving. */
 async function untilReady(origin: string): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS
   for (;;) {
-    const { status, body } = await ask(origin, '/readyz')
-    if (status === 200) return
+    const { body } = await ask(origin, '/readyz')
+    if (isReady(body)) return
     assert.ok(performance.now() < deadline, `it does not become ready: ${body}`)
     await pause(POLL_MS)
   }
+}
+
+/** Each of its parts: clicks are taken before they can be counted. */
+function isReady(body: string): boolean {
+  const { parts } = JSON.parse(body) as { parts: Record<string, { status: string }> } // or a problem
+  return Object.values(parts).every(({ status }) => status === 'ok')
 }
 
 /** By the clock that the service has from Postgres, which is on this machine. */

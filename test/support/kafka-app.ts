@@ -8,7 +8,7 @@ import { createLogger } from '../../src/logger.ts'
 import { kafkaMissing } from './kafka-binaries.ts'
 
 /** Ten times what it may take on a busy machine. */
-const DEADLINE_MS = 25_000
+const DEADLINE_MS = 60_000
 const POLL_MS = 20
 
 /** Options of tests that need Kafka: without it they are skipped and say why, but not in CI. */

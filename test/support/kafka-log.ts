@@ -1,7 +1,10 @@
 // Kafka as the click log with Postgres behind it, wired for tests: each with a topic and a database.
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../../src/clock.ts'
+import { isUnavailable } from '../../src/errors.ts'
 import { openTopic } from '../../src/log/kafka/open-topic.ts'
+import type { PartitionStore } from '../../src/log/kafka/partition-store.ts'
 import { PartitionReader } from '../../src/log/kafka/reader.ts'
 import { KafkaSink } from '../../src/log/kafka/sink.ts'
 import { KafkaSource } from '../../src/log/kafka/source.ts'
@@ -15,6 +18,7 @@ import { createTopic } from './topic.ts'
 /** The instant of all clicks of the tests. */
 const CLOCK: Clock = { now: () => 1_000 }
 const ACK_TIMEOUT_MS = 20_000
+const OPENED_TIMEOUT_MS = 20_000
 const TIMES = { renewalMs: 50 }
 
 export interface OpenedKafkaLog extends OpenedLog {
@@ -23,7 +27,7 @@ export interface OpenedKafkaLog extends OpenedLog {
   readonly topic: KafkaTopic
 }
 
-export function connectionOf(brokers: string) {
+function connectionOf(brokers: string) {
   const list = brokers.split(',').map((each) => {
     const [host = '', port] = each.split(':')
     return { host, port: Number(port) }
@@ -68,7 +72,7 @@ export async function openKafkaLog({
     times: TIMES,
   })
   const sink = building.use(makeSink(brokers, name, { waitingMax }))
-  sink.open(await openTopic(topic, store.partitions))
+  sink.open(await untilOpened(topic, store.partitions))
   const built = building.move()
   return {
     sink,
@@ -78,6 +82,19 @@ export async function openKafkaLog({
     total: () => sumOf(store),
     takenIn: (appends) => Promise.all(appends),
     [Symbol.asyncDispose]: () => built.disposeAsync(),
+  }
+}
+
+/** A topic that was just made is not everywhere yet. */
+async function untilOpened(topic: KafkaTopic, store: PartitionStore): Promise<number> {
+  const deadline = performance.now() + OPENED_TIMEOUT_MS
+  for (;;) {
+    try {
+      return await openTopic(topic, store)
+    } catch (error) {
+      if (!isUnavailable(error) || performance.now() > deadline) throw error
+      await pause(20)
+    }
   }
 }
 

@@ -74,7 +74,7 @@ async function refusalOf(settings: Readonly<Record<string, string>>): Promise<Op
 }
 
 test(
-  'a store gains Kafka, and goes back once the log is counted: totals stay, completeUntil does not go back',
+  'I18: a store gains Kafka, and goes back once the log is counted: totals stay, completeUntil does not go back',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -95,7 +95,7 @@ test(
 )
 
 test(
-  'without Kafka, or with another topic, a start is refused while clicks wait in the log',
+  'I18: without Kafka, or with another topic, a start is refused while clicks wait in the log',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -138,9 +138,13 @@ test(
   },
 )
 
-test('another topic takes the place of one that is counted to its end', NEEDS_KAFKA, async () => {
-  await using place = await createPlace()
-  const completeUntil = await count(place.withKafka, 0, 0)
-  await runSql(place.databaseUrl, 'update members set seen = seen - $1', [SILENT_MS])
-  await count(place.withOther, CLICKS, completeUntil)
-})
+test(
+  'I18: another topic takes the place of one that is counted to its end',
+  NEEDS_KAFKA,
+  async () => {
+    await using place = await createPlace()
+    const completeUntil = await count(place.withKafka, 0, 0)
+    await runSql(place.databaseUrl, 'update members set seen = seen - $1', [SILENT_MS])
+    await count(place.withOther, CLICKS, completeUntil)
+  },
+)

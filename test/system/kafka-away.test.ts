@@ -15,6 +15,7 @@ import {
 import { startKafka, type KafkaBroker } from '../support/kafka.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
+import { startService } from '../support/service.ts'
 
 const AWAY = [503, 'store_unavailable']
 const CLICKS = 20
@@ -76,7 +77,7 @@ test(
 )
 
 test(
-  'I11: while Postgres is away known banners are counted, and everything is there once it is back',
+  'O14: while Postgres is away known banners are counted, and everything is there once it is back',
   NEEDS_KAFKA,
   async () => {
     await using topic = new PlainTopic(kafka.brokers)
@@ -154,5 +155,23 @@ test(
     await click(api.origin, CLICKS)
     assert.ok((await untilComplete(api.origin)) <= CLICKS + 1)
     assert.match(api.log(), /INFO {2}Clicks are taken again/)
+  },
+)
+
+test(
+  'a broker that hangs does not keep a service from stopping that has nothing to send',
+  NEEDS_KAFKA,
+  async () => {
+    await using topic = new PlainTopic(kafka.brokers)
+    await using service = await startService(await settingsOf(topic))
+    await untilStatus(`${service.origin}/readyz`, 200)
+    await click(service.origin, CLICKS)
+    kafka.freeze()
+    try {
+      await untilStatus(`${service.origin}/readyz`, 503)
+      assert.equal(await service.stop(), 0, service.output())
+    } finally {
+      kafka.thaw()
+    }
   },
 )

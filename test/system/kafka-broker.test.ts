@@ -107,7 +107,7 @@ class Ledger implements AsyncDisposable {
   }
 }
 
-test('I2: three hangs of the broker cost no click and double none', NEEDS_KAFKA, async () => {
+test('I14: three hangs of the broker cost no click and double none', NEEDS_KAFKA, async () => {
   await using ledger = await Ledger.open(60_000)
   await ledger.appendFor(BETWEEN_MS)
   for (let hang = 0; hang < HANGS; hang += 1) {

@@ -82,7 +82,7 @@ const BAD: readonly (readonly [string | Buffer | undefined, string])[] = [
 ]
 
 test(
-  'I6: records that are no clicks are kept with reason, offset and bytes, and those around them are counted',
+  'I16: records that are no clicks are kept with reason, offset and bytes, and those around them are counted',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -113,7 +113,7 @@ test(
 )
 
 test(
-  'a banner that another process registered this moment is no unknown one',
+  'I16: a banner that another process registered this moment is no unknown one',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -162,7 +162,7 @@ test('the ends of transactions hold nothing up', NEEDS_KAFKA, async () => {
 })
 
 test(
-  'a record that the store rejects becomes a dead letter, and the others are counted',
+  'I16: a record that the store rejects becomes a dead letter, and the others are counted',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()

@@ -51,7 +51,7 @@ async function createPlace(partitions = PARTITIONS): Promise<Place> {
 }
 
 test(
-  'O1: a process that only counts is watched by three paths, and calls all others those of another role',
+  'O14: a process that only counts is watched by three paths, and calls all others those of another role',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace()
@@ -117,7 +117,8 @@ test(
     const { origin, child } = service
     await untilStatus(`${origin}/readyz`, 200)
     const result = emptyResult()
-    const next = () => (child.exitCode === null ? { path: '/counter/7' } : undefined)
+    const isThere = () => child.exitCode === null && child.signalCode === null
+    const next = () => (isThere() ? { path: '/counter/7' } : undefined)
     const loading = runLoad({ origin, connections: 32, result, next })
     await pause(LOAD_MS)
     assert.equal(await service.stop('SIGTERM'), 0, service.output())
@@ -144,7 +145,7 @@ test('a process that only counts stops with 0, and says what is true', NEEDS_KAF
 })
 
 test(
-  'I8: with ticks nothing is counted between them, and completeUntil knows',
+  'O15: with ticks nothing is counted between them, and completeUntil knows',
   NEEDS_KAFKA,
   async () => {
     await using place = await createPlace(1)

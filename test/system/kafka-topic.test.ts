@@ -92,7 +92,7 @@ async function clickUntil(origin: string, signal: AbortSignal): Promise<void> {
 // Side by side, as most of their time is waiting.
 describe('the topic', { concurrency: true }, () => {
   test(
-    'a topic made anew under a running service stops the aggregator and is refused by the api',
+    'I17: a topic made anew under a running service stops the aggregator and is refused by the api',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()
@@ -117,7 +117,7 @@ describe('the topic', { concurrency: true }, () => {
   )
 
   test(
-    'a topic made anew while nothing runs is neither counted nor filled',
+    'I17: a topic made anew while nothing runs is neither counted nor filled',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()
@@ -140,7 +140,7 @@ describe('the topic', { concurrency: true }, () => {
   )
 
   test(
-    'a topic deleted under a running service stops the aggregator and is refused by the api',
+    'I17: a topic deleted under a running service stops the aggregator and is refused by the api',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()
@@ -160,7 +160,7 @@ describe('the topic', { concurrency: true }, () => {
   )
 
   test(
-    'records that retention took before they were counted stop the aggregator',
+    'I17: records that retention took before they were counted stop the aggregator',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()
@@ -187,7 +187,7 @@ describe('the topic', { concurrency: true }, () => {
   for (const ticker of [undefined, '1']) {
     const name = ticker === undefined ? '' : ', also with MINUTES_TICKER'
     test(
-      `a log that ends before what was counted stops the aggregator${name}`,
+      `I17: a log that ends before what was counted stops the aggregator${name}`,
       NEEDS_KAFKA,
       async () => {
         await using place = await createPlace()
@@ -216,7 +216,7 @@ describe('the topic', { concurrency: true }, () => {
   }
 
   test(
-    'new partitions are used and counted while the service runs, and completeUntil stays true',
+    'I15: new partitions are used and counted while the service runs, and completeUntil stays true',
     NEEDS_KAFKA,
     async () => {
       await using place = await createPlace()

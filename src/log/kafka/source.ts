@@ -190,8 +190,9 @@ export class KafkaSource implements ClickSource {
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
     this.#topic = found
+    const asked = new Set(Array.from(this.#next.keys(), (number) => found.leaders[number]))
     for (const leader of this.#silent.keys()) {
-      if (!found.leaders.includes(leader)) this.#silent.delete(leader) // it no longer matters
+      if (!asked.has(leader)) this.#silent.delete(leader) // nothing of it is counted here any more
     }
     // Where nothing is to be read no fetch would say so, and what comes next would be skipped.
     if (owned.some(({ number, next }) => next > (ends[number] ?? next))) {
@@ -349,10 +350,10 @@ export class KafkaSource implements ClickSource {
 
   async *#drain(): AsyncGenerator<Batch> {
     const until = performance.now() + DRAIN_MS
-    await this.#told() // the ends of before the last clicks came
-    this.#marks.clear()
+    await this.#told(until)
+    this.#marks.clear() // those to come are from now on, when no more clicks are taken here
     await this.#renew()
-    await this.#told()
+    await this.#told(until)
     for (;;) {
       const behind = [...this.#marks.values()].filter(
         ({ number, end }) => (this.#next.get(number) ?? end) < end,
@@ -363,8 +364,9 @@ export class KafkaSource implements ClickSource {
     await this.#renew() // stores the marks that are reached
   }
 
-  /** Waits for what the brokers are asked, but not for long: one of them may hang. */
-  async #told(): Promise<void> {
-    await Promise.race([this.#marking, pause(DRAIN_MS, undefined, { ref: false })])
+  /** Waits for what the brokers are asked, but not for one that hangs. */
+  async #told(until: number): Promise<void> {
+    const leftMs = Math.max(0, until - performance.now())
+    await Promise.race([this.#marking, pause(leftMs, undefined, { ref: false })])
   }
 }

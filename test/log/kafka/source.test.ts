@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { aggregate } from '../../../src/aggregator/aggregate.ts'
 import { runAggregator } from '../../../src/aggregator/aggregator.ts'
-import { BatchRejected } from '../../../src/errors.ts'
-import { KafkaSource } from '../../../src/log/kafka/source.ts'
+import { AppError, BatchRejected } from '../../../src/errors.ts'
+import type { PartitionStore } from '../../../src/log/kafka/partition-store.ts'
+import { KafkaSource, type KafkaSourceOptions } from '../../../src/log/kafka/source.ts'
 import type { Aggregate } from '../../../src/store/count-store.ts'
 import { FakeLog, FakePartitions } from '../../support/fake-partitions.ts'
 
@@ -20,15 +21,28 @@ class OnlyPartitions extends FakePartitions {
   }
 }
 
-function sourceOf(log: FakeLog, store: FakePartitions): KafkaSource {
+function sourceOf(
+  log: FakeLog,
+  store: FakePartitions,
+  {
+    renewLeases = (...args) => store.renewLeases(...args),
+    observe = () => {},
+  }: Partial<Pick<PartitionStore, 'renewLeases'> & Pick<KafkaSourceOptions, 'observe'>> = {},
+): KafkaSource {
   return new KafkaSource({
     topic: log,
     reader: log,
-    store,
+    store: {
+      openPartitions: () => store.openPartitions(),
+      readPartitions: () => store.readPartitions(),
+      releaseLeases: () => store.releaseLeases(),
+      announceApi: () => store.announceApi(),
+      renewLeases,
+    },
     member: 'a',
     isKnown: () => true,
     batchMax: 10,
-    observe: () => {},
+    observe,
     times: TIMES,
   })
 }
@@ -64,6 +78,38 @@ test('a stop counts what the log holds then, even if its broker takes long to sa
     batch.settle({ kind: await store.commit(aggregate(batch)) })
   }
   assert.deepEqual(store.next, [3n])
+})
+
+test('a broker that was silent is forgotten when it leads nothing that is counted here', async () => {
+  class TwoLeaders extends FakeLog {
+    override async describe() {
+      return { ...(await super.describe()), leaders: [1, 2] }
+    }
+    override async fetch(leader: number, id: string, wanted: ReadonlyMap<number, bigint>) {
+      if (leader === 2) throw new AppError('store_unavailable', 'it hangs')
+      return super.fetch(leader, id, wanted)
+    }
+  }
+  let now = 0
+  const clock = (): number => (now += 1)
+  const log = new TwoLeaders(2, clock)
+  const store = new FakePartitions(log, clock, FINE)
+  let owned = 0b11
+  const told: (string | undefined)[] = []
+  const source = sourceOf(log, store, {
+    renewLeases: async (...args) => {
+      const leases = await store.renewLeases(...args)
+      return { ...leases, owned: leases.owned.filter(({ number }) => (owned >> number) & 1) }
+    },
+    observe: (trouble) => void told.push(trouble),
+  })
+  const stop = new AbortController()
+  const running = runAggregator(source, store, stop.signal)
+  await until(() => told.includes('it hangs'))
+  owned = 0b01 // another process takes over
+  await until(() => told.at(-1) === undefined)
+  stop.abort()
+  await running
 })
 
 test('of a batch that the store rejects, all is counted but the record at fault', async () => {

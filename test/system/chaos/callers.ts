@@ -9,6 +9,8 @@ const TICK_MS = 10
 const WAITING_MAX = 1_000
 const CONNECTIONS = 256
 const RESEND_PAUSE_MS = 200
+/** Callers turn to others for so long when nobody listens: refused connections cost us more than answers. */
+const AWAY_MS = 100
 /** No answer takes so long: ACK_TIMEOUT_MS is 5 s. */
 const ANSWER_TIMEOUT_MS = 30_000
 /** So many keys are sent to two apis at the same time. */
@@ -43,6 +45,8 @@ export class Callers {
   readonly #ticking: NodeJS.Timeout
   /** Callers that wait for an answer, by api. */
   readonly #waiting: number[]
+  /** Until when nobody is sent to an api, by api. */
+  readonly #awayUntil: number[]
   #unacknowledged = 0
   #sent = 0
   #last = performance.now()
@@ -51,6 +55,7 @@ export class Callers {
   constructor(options: CallersOptions) {
     this.#options = options
     this.#waiting = options.origins.map(() => 0)
+    this.#awayUntil = options.origins.map(() => 0)
     for (const id of [...UNKEYED_BANNERS, ...KEYED_BANNERS]) {
       this.banners.set(id, { acknowledged: new Ledger(), inDoubt: 0 })
     }
@@ -82,8 +87,9 @@ export class Callers {
 
   #click(): void {
     const { origins, random } = this.#options
-    const api = Math.floor(random() * origins.length)
-    if ((this.#waiting[api] ?? 0) >= WAITING_MAX) return
+    const first = Math.floor(random() * origins.length)
+    const api = this.#isAway(first) ? (first + 1) % origins.length : first
+    if (this.#isAway(api) || (this.#waiting[api] ?? 0) >= WAITING_MAX) return
     this.#sent += 1
     if (this.#sent % 2 === 0) return void this.#sendOnce(api)
     const number = this.keys.push(NaN) - 1
@@ -128,8 +134,13 @@ export class Callers {
     this.#wait(api, 1)
     const answer = await post(`${origins[api]}/counter/${banner}`, this.#agent, key)
     this.#wait(api, -1)
+    if (answer === 'not sent') this.#awayUntil[api] = performance.now() + AWAY_MS
     if (answer !== 'accepted') this.refused.set(answer, (this.refused.get(answer) ?? 0) + 1)
     return answer
+  }
+
+  #isAway(api: number): boolean {
+    return performance.now() < (this.#awayUntil[api] ?? 0)
   }
 
   #wait(api: number, callers: number): void {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { runSql } from '../../support/database.ts'
 import { Callers } from './callers.ts'
 import { startCluster, type Cluster } from './cluster.ts'
-import { KIND_NAMES, KINDS, type FaultContext, type KindName } from './faults.ts'
+import { kindsFor, KINDS, type FaultContext, type KindName } from './faults.ts'
 import { logEnds, readLog } from './log.ts'
 import { randomOf, shuffled } from './random.ts'
 import { judge, unequalTables, type Sums } from './verdict.ts'
@@ -28,6 +28,10 @@ export interface ChaosOptions {
   readonly rounds: number
   readonly seed: number
   readonly perSecond: number
+  /** One, or several, which are then reached by TLS and passwords. */
+  readonly brokers: number
+  /** Only faults of this kind. */
+  readonly only?: string | undefined
   /** Told after each round. */
   readonly observe?: (round: Round) => void
 }
@@ -68,9 +72,13 @@ export interface ChaosReport {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { rounds, seed, perSecond, observe } = options
+  const { seed, perSecond, brokers, observe } = options
   const random = randomOf(seed)
-  await using cluster = await startCluster(APIS, AGGREGATORS)
+  await using cluster = await startCluster({
+    brokers,
+    apis: APIS,
+    aggregators: AGGREGATORS,
+  })
   const origins = cluster.of('api').map(({ origin }) => origin)
   using callers = new Callers({ origins, perSecond, random: randomOf(seed + 1) })
   const witness = new Witness(origins, callers)
@@ -80,7 +88,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   let memory = new Map<string, number>()
   let where = 'before the first fault'
   try {
-    const plan = planOf(rounds, random)
+    const plan = planOf(options, random)
     for (const [index, kinds] of plan.entries()) {
       where = `round ${index + 1}: ${kinds.join(' and ')}`
       const round = await runRound({ cluster, callers, random, index, kinds, problems })
@@ -93,7 +101,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await callers.finish(DRAIN_TIMEOUT_MS)
     await drained(cluster)
     await witness.stop()
-    const log = await readLog(cluster.kafka.brokers)
+    const log = await readLog(cluster.kafka)
     const verdict = await judge({ cluster, callers, witness, log })
     sums = verdict.sums
     problems.push(...verdict.problems, ...witness.problems)
@@ -117,19 +125,23 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 /** All kinds in a random order, then all again. */
-function planOf(rounds: number, random: () => number): KindName[][] {
+function planOf({ rounds, only, brokers }: ChaosOptions, random: () => number): KindName[][] {
+  const names = kindsFor(brokers)
+  const kinds = [...names, TWO_AT_ONCE] as const
+  const some = kinds.filter((kind) => only === undefined || kind === only)
+  if (some.length === 0) throw new Error(`${only} is none of these: ${kinds.join(', ')}`)
   const plan: KindName[][] = []
   while (plan.length < rounds) {
-    for (const kind of shuffled([...KIND_NAMES, TWO_AT_ONCE] as const, random)) {
-      plan.push(kind === TWO_AT_ONCE ? twoKinds(random) : [kind])
+    for (const kind of shuffled(some, random)) {
+      plan.push(kind === TWO_AT_ONCE ? twoKinds(names, random) : [kind])
     }
   }
   return plan.slice(0, rounds)
 }
 
 /** Of different targets, so that neither undoes the other. */
-function twoKinds(random: () => number): KindName[] {
-  const kinds = shuffled(KIND_NAMES, random).filter((kind) => targetOf(kind) !== 'everything')
+function twoKinds(names: readonly KindName[], random: () => number): KindName[] {
+  const kinds = shuffled(names, random).filter((kind) => targetOf(kind) !== 'everything')
   return kinds
     .filter((kind) => targetOf(kind) !== targetOf(kinds[0]))
     .slice(0, 1)
@@ -194,7 +206,7 @@ async function drained(cluster: Cluster): Promise<void> {
   await pause(LATE_MS)
   const deadline = performance.now() + DRAIN_TIMEOUT_MS
   for (;;) {
-    const ends = await logEnds(cluster.kafka.brokers)
+    const ends = await logEnds(cluster.kafka)
     const rows = await runSql(
       cluster.url,
       'select number, next::text as next from partitions join positions using (source)',

@@ -3,9 +3,14 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Admin } from '@platformatic/kafka'
+import { Admin, type BaseOptions } from '@platformatic/kafka'
 import { createDatabase } from '../../support/database.ts'
-import { startKafka, type KafkaBroker } from '../../support/kafka.ts'
+import {
+  startKafka,
+  startSecuredKafka,
+  type KafkaBroker,
+  type SecuredKafka,
+} from '../../support/kafka.ts'
 import { startPostgres, type PostgresServer } from '../../support/postgres.ts'
 import {
   freePort,
@@ -18,6 +23,8 @@ import { Trace } from './trace.ts'
 
 export const TOPIC = 'clicks'
 const PARTITIONS = 6
+/** Replicas that must have a click before it is acknowledged, of as many brokers as there are, if there are some. */
+const IN_SYNC_MIN = 2
 const READY_TIMEOUT_MS = 60_000
 const POLL_MS = 20
 const PORT_RETRY_MS = 200
@@ -131,7 +138,7 @@ export class Member {
 }
 
 export class Cluster implements AsyncDisposable {
-  readonly kafka: KafkaBroker
+  readonly kafka: KafkaBroker | SecuredKafka
   readonly postgres: PostgresServer
   readonly url: string
   readonly members: readonly Member[]
@@ -156,7 +163,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   async addPartition(): Promise<void> {
-    const admin = new Admin({ ...kafkaClient(this.kafka.brokers), retries: 20, retryDelay: 200 })
+    const admin = new Admin({ ...kafkaClient(this.kafka), retries: 20, retryDelay: 200 })
     await using _ = { [Symbol.asyncDispose]: () => admin.close() }
     const count = this.partitions + 1
     await admin.createPartitions({ topics: [{ name: TOPIC, count, assignments: null }] })
@@ -168,14 +175,57 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-export function kafkaClient(brokers: string) {
-  return { clientId: 'chaos', bootstrapBrokers: brokers.split(',') }
+type KafkaClient = Pick<BaseOptions, 'clientId' | 'bootstrapBrokers' | 'tls' | 'sasl'>
+
+export function kafkaClient(kafka: KafkaBroker | SecuredKafka): KafkaClient {
+  const client = { clientId: 'chaos', bootstrapBrokers: kafka.brokers.split(',') }
+  if (!('ca' in kafka)) return client
+  const { ca, user: username, password } = kafka
+  const sasl = { mechanism: 'SCRAM-SHA-256', username, password } as const
+  return { ...client, tls: { ca: readFileSync(ca, 'utf8') }, sasl }
 }
 
-export async function startCluster(apis: number, aggregators: number): Promise<Cluster> {
+/** What a process of the service needs to reach it. */
+function kafkaSettings(kafka: KafkaBroker | SecuredKafka): Record<string, string> {
+  const settings = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: TOPIC }
+  if (!('ca' in kafka)) return { ...settings, KAFKA_PARTITIONS: String(PARTITIONS) }
+  return {
+    ...settings,
+    KAFKA_TLS_CA: kafka.ca,
+    KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+    KAFKA_USERNAME: kafka.user,
+    KAFKA_PASSWORD: kafka.password,
+  }
+}
+
+/** One broker in the clear, or several, reached by TLS and passwords, with a topic that outlives the loss of one. */
+async function startBrokers(brokers: number): Promise<KafkaBroker | SecuredKafka> {
+  if (brokers === 1) return await startKafka()
+  await using building = new AsyncDisposableStack()
+  const kafka = building.use(await startSecuredKafka({ nodes: brokers }))
+  const admin = new Admin({ ...kafkaClient(kafka), retries: 20, retryDelay: 200 })
+  building.defer(() => admin.close())
+  await admin.createTopics({
+    topics: [TOPIC],
+    partitions: PARTITIONS,
+    replicas: brokers,
+    configs: [{ name: 'min.insync.replicas', value: String(IN_SYNC_MIN) }],
+  })
+  await admin.close()
+  building.move()
+  return kafka
+}
+
+export interface ClusterSize {
+  readonly brokers: number
+  readonly apis: number
+  readonly aggregators: number
+}
+
+export async function startCluster(size: ClusterSize): Promise<Cluster> {
   const resources = new AsyncDisposableStack()
   try {
-    return await fill(resources, apis, aggregators)
+    return await fill(resources, size)
   } catch (error) {
     await resources.disposeAsync()
     throw error
@@ -184,11 +234,10 @@ export async function startCluster(apis: number, aggregators: number): Promise<C
 
 async function fill(
   resources: AsyncDisposableStack,
-  apis: number,
-  aggregators: number,
+  { brokers, apis, aggregators }: ClusterSize,
 ): Promise<Cluster> {
   const folder = resources.use(temporaryFolder())
-  const kafka = resources.use(await startKafka())
+  const kafka = resources.use(await startBrokers(brokers))
   const postgres = resources.use(await startPostgres({ isDurable: true }))
   const { url } = resources.use(await createDatabase(postgres.url))
   const members: Member[] = []
@@ -198,9 +247,7 @@ async function fill(
       PORT: String(await freePort()),
       ROLE: role,
       DATABASE_URL: url,
-      KAFKA_BROKERS: kafka.brokers,
-      KAFKA_TOPIC: TOPIC,
-      KAFKA_PARTITIONS: String(PARTITIONS),
+      ...kafkaSettings(kafka),
     }
     const place = 1 + (role === 'api' ? index : index - apis)
     const member = new Member(`${role} ${place}`, role, settings, folder.path)

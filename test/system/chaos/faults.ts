@@ -2,6 +2,7 @@
 // its promise resolves.
 import { setTimeout as pause } from 'node:timers/promises'
 import { runSql } from '../../support/database.ts'
+import type { KafkaNode } from '../../support/kafka-node.ts'
 import type { Cluster, Member, Role } from './cluster.ts'
 
 /** Beyond the lease of 1.5 s. */
@@ -29,6 +30,8 @@ interface Kind {
   /** What nothing else may be done to at the same time. */
   readonly target: 'api' | 'aggregator' | 'postgres' | 'broker' | 'everything'
   readonly run: (context: FaultContext) => Promise<void>
+  /** With one broker it would be the same as another kind. */
+  readonly needsBrokers?: true
 }
 
 export const KINDS = {
@@ -75,6 +78,35 @@ export const KINDS = {
       postgres.thaw()
     },
   },
+  'kill -9 of one of the brokers': {
+    target: 'broker',
+    needsBrokers: true,
+    async run(context) {
+      const node = anyBroker(context)
+      await node.kill()
+      await pause(context.random() * RESTART_PAUSE_MAX_MS)
+      await node.start()
+    },
+  },
+  'one of the brokers stopped for 5 s': {
+    target: 'broker',
+    needsBrokers: true,
+    async run(context) {
+      const node = anyBroker(context)
+      node.freeze()
+      await pause(BROKER_STOP_MS)
+      node.thaw()
+    },
+  },
+  'one of the brokers restarted': {
+    target: 'broker',
+    needsBrokers: true,
+    async run(context) {
+      const node = anyBroker(context)
+      await node.stop()
+      await node.start()
+    },
+  },
   'an aggregator restarted': {
     target: 'aggregator',
     run: (context) => restartMember(context, 'aggregator'),
@@ -103,7 +135,20 @@ export const KINDS = {
 
 export type KindName = keyof typeof KINDS
 
-export const KIND_NAMES = Object.keys(KINDS) as KindName[] // an object literal has no others
+const NAMES = Object.keys(KINDS) as KindName[] // an object literal has no others
+
+/** Those that can be done to so many brokers. */
+export function kindsFor(brokers: number): KindName[] {
+  return NAMES.filter((name) => brokers > 1 || !('needsBrokers' in KINDS[name]))
+}
+
+/** Each leads some of the partitions, which must find another leader. */
+function anyBroker({ cluster, random }: FaultContext): KafkaNode {
+  const { nodes } = cluster.kafka
+  const node = nodes[Math.floor(random() * nodes.length)]
+  if (node === undefined) throw new Error('there is no broker')
+  return node
+}
 
 async function killMember({ cluster, random }: FaultContext, role: Role): Promise<void> {
   await withMember(cluster, random, role, async (member) => {

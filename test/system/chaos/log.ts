@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { Consumer, ListOffsetTimestamps, MessagesStreamModes } from '@platformatic/kafka'
 import { bannerOfKey } from './callers.ts'
-import { kafkaClient, TOPIC } from './cluster.ts'
+import { kafkaClient, TOPIC, type Cluster } from './cluster.ts'
 
 const READ_TIMEOUT_MS = 600_000
 
@@ -24,8 +24,8 @@ export interface LogContent {
   readonly problems: readonly string[]
 }
 
-export async function logEnds(brokers: string): Promise<readonly bigint[]> {
-  const consumer = consumerOf(brokers)
+export async function logEnds(kafka: Cluster['kafka']): Promise<readonly bigint[]> {
+  const consumer = consumerOf(kafka)
   await using _ = { [Symbol.asyncDispose]: () => consumer.close(true) }
   const ends = await consumer.listOffsets({
     topics: [TOPIC],
@@ -34,9 +34,9 @@ export async function logEnds(brokers: string): Promise<readonly bigint[]> {
   return ends.get(TOPIC) ?? []
 }
 
-export async function readLog(brokers: string): Promise<LogContent> {
-  const ends = await logEnds(brokers)
-  const consumer = consumerOf(brokers)
+export async function readLog(kafka: Cluster['kafka']): Promise<LogContent> {
+  const ends = await logEnds(kafka)
+  const consumer = consumerOf(kafka)
   await using _ = { [Symbol.asyncDispose]: () => consumer.close(true) }
   const stream = await consumer.consume({ topics: [TOPIC], mode: MessagesStreamModes.EARLIEST })
   const timeout = setTimeout(
@@ -84,9 +84,9 @@ function take(
   return undefined
 }
 
-function consumerOf(brokers: string): Consumer {
+function consumerOf(kafka: Cluster['kafka']): Consumer {
   return new Consumer({
-    ...kafkaClient(brokers),
+    ...kafkaClient(kafka),
     groupId: `chaos-${randomUUID()}`,
     autocommit: false,
     retries: 20,
