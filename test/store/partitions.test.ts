@@ -103,6 +103,31 @@ test('partitions that are added begin at 0, and take nothing back from completeU
   assert.equal(await sumOf(store), 1)
 })
 
+test('I15: an answer is not complete until what a database that went back has lost', async () => {
+  const { url, store } = await opened([0n, 0n])
+  await using _ = store
+  const { completeUntil: before } = await store.totals('click', [ALWAYS])
+  // As after a failover to a standby that lacks the last transactions.
+  await runSql(
+    url,
+    `update partitions set complete_until = complete_until - 10000 where number = 0`,
+  )
+  const { completeUntil: after } = await store.totals('click', [ALWAYS])
+  assert.ok(after <= before - 10_000, `${after} is not 10 s before ${before}`)
+  await completeBy(store, before)
+  const { completeUntil: again } = await store.totals('click', [ALWAYS])
+  assert.equal(again, before)
+})
+
+test('I10: a process that starts is not behind what an answer was complete until', async () => {
+  const { url, store } = await opened([0n])
+  await using _ = store
+  const ahead = store.clock.now() + 86_400_000 // by a clock that was ahead, and then corrected
+  await completeBy(store, ahead)
+  await using other = await openAt(url)
+  assert.ok(other.clock.now() >= ahead, 'its clicks would count before it')
+})
+
 test('a topic is complete until it is opened, however long that took: answers do not go back', async () => {
   const { url } = await emptyDatabase()
   await using store = await openAt(url)

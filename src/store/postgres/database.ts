@@ -89,6 +89,7 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   readonly #sources = new Set<string>()
   readonly #keepingAlive: NodeJS.Timeout
   #completeUntil = 0
+  #logCompleteUntil = 0
 
   constructor(options: PostgresOptions) {
     this.#options = options
@@ -358,14 +359,24 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
    * Until when it is complete: what open partitions say in the answer's snapshot, else the instant that was
    * read before that was taken, as what was acknowledged before it had been committed before the snapshot.
    * Where the database's clock went back it is held, as the clock of clicks is: at what had been
-   * answered when this read began, for its snapshot has that.
+   * answered when this read began, for its snapshot has that. What open partitions say goes back only
+   * if the database itself did, by a failover or a restored backup: then counts are missing from the
+   * answer until they are counted again, and it says so.
    */
   async #read(
     statement: Statement,
   ): Promise<{ readonly row: Row | undefined; readonly completeUntil: number }> {
-    const answeredBefore = this.#completeUntil
+    const [answeredBefore, logBefore] = [this.#completeUntil, this.#logCompleteUntil]
     const row = await this.#clock.ask(this.#reads, statement)
-    const completeUntil = Math.max(answeredBefore, Number(row?.['complete_until']))
+    const found = Number(row?.['complete_until'])
+    const logFound = Number(row?.['log_complete_until'] ?? Infinity)
+    if (logFound < logBefore) {
+      this.#completeUntil = found
+      this.#logCompleteUntil = logFound
+      return { row, completeUntil: found }
+    }
+    if (logFound < Infinity) this.#logCompleteUntil = Math.max(this.#logCompleteUntil, logFound)
+    const completeUntil = Math.max(answeredBefore, found)
     this.#completeUntil = Math.max(this.#completeUntil, completeUntil)
     return { row, completeUntil }
   }

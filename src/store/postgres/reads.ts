@@ -8,9 +8,13 @@ import type { Row, Statement } from './connections.ts'
 // Every read is one statement, so one snapshot, and tells the instant that was read before it. It
 // has what is not merged yet. Rows come as JSON, which is parsed in one go.
 
-/** For the clock, and until when the answer is complete: told by the snapshot that has the counts. */
+/**
+ * For the clock, and until when the answer is complete, and the click log alone: told by the snapshot that
+ * has the counts.
+ */
 const INSTANTS = `shared_instant()::float8 as instant,
-    (select complete_until())::float8 as complete_until`
+    (select complete_until())::float8 as complete_until,
+    (select min(complete_until) from partitions where is_open)::float8 as log_complete_until`
 
 const RESOLUTIONS = ['minute', 'quarter', 'day'] as const satisfies Resolution[]
 

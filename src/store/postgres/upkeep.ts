@@ -30,8 +30,9 @@ export function keepAlive(sources: readonly string[], instant: number): Statemen
       with alive as (
         update positions set instant = greatest(instant, $2) where source = any($1::text[])
       )
-      select shared_instant()::float8 as instant,
-        (select max(instant)::float8 from positions) as latest`,
+      select shared_instant()::float8 as instant, greatest(
+        (select max(instant) from positions), (select max(complete_until) from partitions)
+      )::float8 as latest`,
     values: [sources, instant],
   }
 }
