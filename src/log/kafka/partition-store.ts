@@ -59,8 +59,9 @@ export interface PartitionStore {
   releaseLeases(member: string): Promise<void>
   /**
    * Says that a process puts clicks into the log: before it reads which partitions are open, as it
-   * appends to no others, and again every few seconds. A minute after it last did, nothing that the log
-   * takes may be acknowledged any more: the log may have been called drained. With `lastAppendAt`
+   * appends to no others, and again every few seconds. A minute after it last did it is taken for gone,
+   * and the log may be called drained: an api that reaches only the brokers goes on all the same, since a
+   * store that is away must not keep clicks from being taken. With `lastAppendAt`
    * (Unix milliseconds of the shared clock) it says that it has ended, and when the log last took a click
    * of it; 0 if never.
    */
