@@ -9,7 +9,7 @@ import { nodeCheck } from '../../src/cli/doctor.ts'
 import { clocksCheck, serverChecks } from '../../src/store/postgres/inspect.ts'
 import { diskCheck, fileSystemCheck } from '../../src/store/sqlite/inspect.ts'
 import { createDatabase, runSql } from '../support/database.ts'
-import { kafkaMissing } from '../support/kafka-binaries.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { createTopic, sharedBrokers, topicAt } from '../support/kafka-topics.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
 import { runCommand, startService, temporaryFolder } from '../support/service.ts'
@@ -215,9 +215,7 @@ test('Postgres: a durable server is well, before and after the first start', asy
 
 test(
   'Kafka: brokers and topic are examined, and where it was left before it was drained',
-  {
-    skip: kafkaMissing() ?? false,
-  },
+  NEEDS_KAFKA,
   async () => {
     using folder = temporaryFolder()
     await using database = await createDatabase(server.url)
@@ -241,7 +239,7 @@ test(
     )
     await runCommand(folder.path, ['migrate'], postgres)
     const topicId = await createTopic(options)
-    await runSql(database.url, 'select open_partitions($1, $2, $3)', [
+    await runSql(database.url, 'select open_partitions($1, $2, $3, $3)', [
       options.topic,
       topicId,
       [0, 0],

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { movesTo, positionsOf, waitingOf, type Target } from '../../src/log/kafka/positions.ts'
 import { runSql } from '../support/database.ts'
-import { kafkaMissing } from '../support/kafka-binaries.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import {
   append,
   createTopic,
@@ -17,7 +17,6 @@ import {
 import { emptyDatabase, openAt } from '../support/postgres-store.ts'
 import { runCommand, serviceEnvironment, temporaryFolder } from '../support/service.ts'
 
-const missing = kafkaMissing() ?? false
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const RECORDS = ['{}', '{}', '{}', '{}', '{}']
 
@@ -75,7 +74,7 @@ async function shown(place: Counted): Promise<unknown[]> {
   ])
 }
 
-test('positions are shown, as text and as JSON', { skip: missing }, async () => {
+test('positions are shown, as text and as JSON', NEEDS_KAFKA, async () => {
   const place = await countedTopic()
   const { exitCode, stdout, stderr } = await run(place, 'show')
   assert.deepEqual([exitCode, stderr], [0, ''])
@@ -99,59 +98,51 @@ $`,
   ])
 })
 
-test(
-  'a reset says what it skips and counts again, and asks before',
-  { skip: missing },
-  async () => {
-    const place = await countedTopic()
-    const unasked = await run(place, 'reset', '--to', 'latest')
-    assert.equal(unasked.exitCode, 2)
-    assert.match(unasked.stdout, /^ {8}0 {9}3 {4}5 {2}3 to 4 are never counted$/m)
-    assert.doesNotMatch(unasked.stdout, /again|^ +1 /m)
-    assert.match(unasked.stderr, /nobody can be asked here; --yes does it without asking/)
-    assert.deepEqual(await shown(place), [
-      [3, 0, 5, 2],
-      [5, 0, 5, 0],
-    ])
-    const latest = await run(place, 'reset', '--to', 'latest', '--yes')
-    assert.equal(latest.exitCode, 0, latest.stderr)
-    assert.match(latest.stdout, /The positions are reset/)
-    const again = await run(place, 'reset', '--to', 'latest')
-    assert.equal(again.stdout, 'Nothing is to be changed: every position is there already.\n')
-    const earliest = await run(place, 'reset', '--to', 'earliest', '--yes')
-    assert.match(earliest.stdout, /^ {8}1 {9}5 {4}0 {2}0 to 4 are counted again$/m)
-    assert.match(earliest.stdout, /^Counted again is counted twice, but for clicks whose/m)
-    const one = await run(place, 'reset', '--partition', '1', '--offset', '2', '--yes')
-    assert.equal(one.exitCode, 0, one.stderr)
-    assert.deepEqual(await shown(place), [
-      [0, 0, 5, 5],
-      [2, 0, 5, 3],
-    ])
-    const beyond = await run(place, 'reset', '--partition', '1', '--offset', '6', '--yes')
-    assert.equal(beyond.exitCode, 1)
-    assert.match(beyond.stderr, /the log of partition 1 has the offsets from 0 to 5, and not 6/)
-  },
-)
+test('a reset says what it skips and counts again, and asks before', NEEDS_KAFKA, async () => {
+  const place = await countedTopic()
+  const unasked = await run(place, 'reset', '--to', 'latest')
+  assert.equal(unasked.exitCode, 2)
+  assert.match(unasked.stdout, /^ {8}0 {9}3 {4}5 {2}3 to 4 are never counted$/m)
+  assert.doesNotMatch(unasked.stdout, /again|^ +1 /m)
+  assert.match(unasked.stderr, /nobody can be asked here; --yes does it without asking/)
+  assert.deepEqual(await shown(place), [
+    [3, 0, 5, 2],
+    [5, 0, 5, 0],
+  ])
+  const latest = await run(place, 'reset', '--to', 'latest', '--yes')
+  assert.equal(latest.exitCode, 0, latest.stderr)
+  assert.match(latest.stdout, /The positions are reset/)
+  const again = await run(place, 'reset', '--to', 'latest')
+  assert.equal(again.stdout, 'Nothing is to be changed: every position is there already.\n')
+  const earliest = await run(place, 'reset', '--to', 'earliest', '--yes')
+  assert.match(earliest.stdout, /^ {8}1 {9}5 {4}0 {2}0 to 4 are counted again$/m)
+  assert.match(earliest.stdout, /^Counted again is counted twice, but for clicks whose/m)
+  const one = await run(place, 'reset', '--partition', '1', '--offset', '2', '--yes')
+  assert.equal(one.exitCode, 0, one.stderr)
+  assert.deepEqual(await shown(place), [
+    [0, 0, 5, 5],
+    [2, 0, 5, 3],
+  ])
+  const beyond = await run(place, 'reset', '--partition', '1', '--offset', '6', '--yes')
+  assert.equal(beyond.exitCode, 1)
+  assert.match(beyond.stderr, /the log of partition 1 has the offsets from 0 to 5, and not 6/)
+})
 
-test(
-  'what was deleted before it was counted is said, and left behind',
-  { skip: missing },
-  async () => {
-    const place = await countedTopic()
-    await deleteRecords(place.options, 0, 4n)
-    const reset = await run(place, 'reset', '--yes')
-    assert.equal(reset.exitCode, 0, reset.stderr)
-    assert.match(reset.stdout, /^ {8}0 {9}3 {4}4 {2}3 to 3 are never counted$/m)
-    assert.deepEqual(await shown(place), [
-      [4, 4, 5, 1],
-      [5, 0, 5, 0],
-    ])
-  },
-)
+test('what was deleted before it was counted is said, and left behind', NEEDS_KAFKA, async () => {
+  const place = await countedTopic()
+  await deleteRecords(place.options, 0, 4n)
+  const reset = await run(place, 'reset', '--yes')
+  assert.equal(reset.exitCode, 0, reset.stderr)
+  assert.match(reset.stdout, /^ {8}0 {9}3 {4}4 {2}3 to 3 are never counted$/m)
+  assert.deepEqual(await shown(place), [
+    [4, 4, 5, 1],
+    [5, 0, 5, 0],
+  ])
+})
 
 test(
   'a topic that is gone is made anew, one that was made anew is begun',
-  { skip: missing },
+  NEEDS_KAFKA,
   async () => {
     const place = await countedTopic()
     await deleteTopic(place.options)
@@ -178,7 +169,7 @@ test(
   },
 )
 
-test('nothing is reset while somebody counts', { skip: missing }, async () => {
+test('nothing is reset while somebody counts', NEEDS_KAFKA, async () => {
   const place = await countedTopic()
   await using store = await openAt(place.url)
   await store.partitions.renewLeases(place.options.topic, randomUUID(), 60_000, [])
@@ -191,7 +182,7 @@ const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 
 
 test(
   'in a terminal a reset is done if the answer is yes',
-  { skip: missing || (!hasScript && process.env['CI'] === undefined && 'there is no script') },
+  !hasScript && process.env['CI'] === undefined ? { skip: 'there is no script' } : NEEDS_KAFKA,
   async () => {
     const place = await countedTopic()
     const answer = (input: string) =>

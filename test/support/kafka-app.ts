@@ -5,14 +5,10 @@ import { startApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
 import { OperatorError } from '../../src/errors.ts'
 import { createLogger } from '../../src/logger.ts'
-import { kafkaMissing } from './kafka-binaries.ts'
 
 /** Ten times what it may take on a busy machine. */
 const DEADLINE_MS = 60_000
 const POLL_MS = 20
-
-/** Options of tests that need Kafka: without it they are skipped and say why, but not in CI. */
-export const NEEDS_KAFKA = { skip: process.env['CI'] === undefined && (kafkaMissing() ?? false) }
 
 export interface KafkaApp extends AsyncDisposable {
   readonly origin: string

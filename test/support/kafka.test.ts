@@ -17,13 +17,12 @@ import {
   stringSerializers,
   type AdminOptions,
 } from '@platformatic/kafka'
-import { kafkaMissing } from './kafka-binaries.ts'
+import { NEEDS_KAFKA } from './topic.ts'
 import { startKafka, startSecuredKafka } from './kafka.ts'
 
 const TOPIC = 'clicks'
 const DEADLINE_MS = 20_000
 const POLL_MS = 50
-const NEEDS_KAFKA = { skip: process.env['CI'] === undefined && (kafkaMissing() ?? false) }
 
 test('what a broker acknowledged is there after kill -9 and a new start', NEEDS_KAFKA, async () => {
   await using kafka = await startKafka()

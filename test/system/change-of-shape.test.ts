@@ -5,13 +5,13 @@ import { OperatorError } from '../../src/errors.ts'
 import { createDatabase, runSql } from '../support/database.ts'
 import {
   click,
-  NEEDS_KAFKA,
   readTotal,
   startKafkaApp,
   until,
   untilComplete,
   untilStatus,
 } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { runProgram, temporaryFolder } from '../support/service.ts'
 

@@ -2,11 +2,10 @@
 // `npm run soak` makes a longer run of it, and measures.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { kafkaMissing } from '../support/kafka-binaries.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { runChaos } from './chaos/chaos.ts'
 import { kindsFor } from './chaos/faults.ts'
 
-const NEEDS_KAFKA = { skip: process.env['CI'] === undefined && (kafkaMissing() ?? false) }
 const PER_SECOND = 500
 
 test(

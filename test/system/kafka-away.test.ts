@@ -4,7 +4,6 @@ import { after, before, test } from 'node:test'
 import { createDatabase } from '../support/database.ts'
 import {
   click,
-  NEEDS_KAFKA,
   problemOf,
   startKafkaApp,
   statusOf,
@@ -12,6 +11,7 @@ import {
   untilComplete,
   untilStatus,
 } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { startKafka, type KafkaBroker } from '../support/kafka.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'

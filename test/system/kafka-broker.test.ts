@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AppError } from '../../src/errors.ts'
 import { KafkaSink } from '../../src/log/kafka/sink.ts'
-import { NEEDS_KAFKA, until } from '../support/kafka-app.ts'
+import { until } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { startKafka, type KafkaBroker } from '../support/kafka.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 
@@ -19,7 +20,7 @@ const WAITING_MAX = 50
 
 let kafka: KafkaBroker
 before(async () => {
-  if (NEEDS_KAFKA.skip === false) kafka = await startKafka()
+  if (NEEDS_KAFKA.skip === undefined) kafka = await startKafka()
 })
 after(async () => {
   await kafka?.[Symbol.asyncDispose]()

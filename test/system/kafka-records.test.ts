@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createDatabase, runSql } from '../support/database.ts'
-import { NEEDS_KAFKA, startKafkaApp, until, untilComplete } from '../support/kafka-app.ts'
+import { startKafkaApp, until, untilComplete } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 
 const GOOD = '{"v":1,"bannerID":1,"at":1733835360000}'

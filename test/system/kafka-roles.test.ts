@@ -12,7 +12,6 @@ import { parseConfig } from '../../src/config.ts'
 import { createDatabase } from '../support/database.ts'
 import {
   click,
-  NEEDS_KAFKA,
   problemOf,
   readTotal,
   startKafkaApp,
@@ -20,6 +19,7 @@ import {
   untilComplete,
   untilStatus,
 } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { emptyResult, runLoad } from '../support/load.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { startService } from '../support/service.ts'

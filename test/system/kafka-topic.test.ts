@@ -4,7 +4,6 @@ import { after, before, describe, test } from 'node:test'
 import { createDatabase, runSql } from '../support/database.ts'
 import {
   click,
-  NEEDS_KAFKA,
   problemOf,
   readTotal,
   startKafkaApp,
@@ -14,6 +13,7 @@ import {
   untilStatus,
   type KafkaApp,
 } from '../support/kafka-app.ts'
+import { NEEDS_KAFKA } from '../support/topic.ts'
 import { startKafka, type KafkaBroker } from '../support/kafka.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { runProgram, temporaryFolder } from '../support/service.ts'
@@ -24,7 +24,7 @@ const CLICKS = 12
 // One of its own: the deletion of a topic keeps a broker busy, and others wait.
 let kafka: KafkaBroker
 before(async () => {
-  if (NEEDS_KAFKA.skip === false) kafka = await startKafka()
+  if (NEEDS_KAFKA.skip === undefined) kafka = await startKafka()
 })
 after(async () => {
   await kafka?.[Symbol.asyncDispose]()

@@ -13,10 +13,8 @@ import {
   refusalOf,
   troubleOf,
 } from '../../../src/log/kafka/failure.ts'
-import { kafkaMissing } from '../../support/kafka-binaries.ts'
+import { NEEDS_KAFKA } from '../../support/topic.ts'
 import { startSecuredKafka } from '../../support/kafka.ts'
-
-const missing = kafkaMissing() ?? false
 
 async function failureOf(connection: KafkaConnection, topics: string[] = []): Promise<unknown> {
   const admin = new Admin({
@@ -38,7 +36,7 @@ async function failureOf(connection: KafkaConnection, topics: string[] = []): Pr
 
 test(
   'a broker is reached by TLS and SASL, and its refusals are told apart',
-  { skip: missing },
+  NEEDS_KAFKA,
   async () => {
     await using kafka = await startSecuredKafka()
     const port = Number(kafka.brokers.split(':')[1])
@@ -65,20 +63,16 @@ test(
   },
 )
 
-test(
-  'a broker that asks for no user, or knows no such topic, says so',
-  { skip: missing },
-  async () => {
-    const [host = '', port] = (process.env['KAFKA_BROKERS_TEST'] ?? '').split(':')
-    const sasl = { mechanism: 'PLAIN', username: 'me', password: 'sesame' } as const
-    const brokers = [{ host, port: Number(port) }]
-    const failure = await failureOf({ brokers, tls: undefined, sasl })
-    assert.equal(refusalOf(failure)?.found, 'asks for no user and password')
-    assert.match(brokerAway(failure).message, /^Kafka does not answer: it asks for no user/)
-    const unknown = await failureOf({ brokers, tls: undefined, sasl: undefined }, ['no-such-topic'])
-    assert.deepEqual([isTopicUnknown(unknown), isTopicUnknown(failure)], [true, false])
-  },
-)
+test('a broker that asks for no user, or knows no such topic, says so', NEEDS_KAFKA, async () => {
+  const [host = '', port] = (process.env['KAFKA_BROKERS_TEST'] ?? '').split(':')
+  const sasl = { mechanism: 'PLAIN', username: 'me', password: 'sesame' } as const
+  const brokers = [{ host, port: Number(port) }]
+  const failure = await failureOf({ brokers, tls: undefined, sasl })
+  assert.equal(refusalOf(failure)?.found, 'asks for no user and password')
+  assert.match(brokerAway(failure).message, /^Kafka does not answer: it asks for no user/)
+  const unknown = await failureOf({ brokers, tls: undefined, sasl: undefined }, ['no-such-topic'])
+  assert.deepEqual([isTopicUnknown(unknown), isTopicUnknown(failure)], [true, false])
+})
 
 test('what may pass is no refusal, and every broker has its say', async () => {
   await using closing = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')

@@ -9,12 +9,11 @@ import { AppError } from '../../../src/errors.ts'
 import { inspectKafka, type InspectedLog } from '../../../src/log/kafka/inspect.ts'
 import type { StoredPartition } from '../../../src/log/kafka/partition-store.ts'
 import { countedCheck, topicChecks, type FoundTopic } from '../../../src/log/kafka/topic-checks.ts'
-import { kafkaMissing } from '../../support/kafka-binaries.ts'
+import { NEEDS_KAFKA } from '../../support/topic.ts'
 import { append, createTopic, topicAt } from '../../support/kafka-topics.ts'
 import { startKafka, startSecuredKafka } from '../../support/kafka.ts'
 
 const HOUR_MS = 3_600_000
-const missing = kafkaMissing() ?? false
 
 function logAt(brokers?: string): InspectedLog {
   return { ...topicAt(brokers), tickerMinutes: undefined }
@@ -43,7 +42,7 @@ function foundOf(checks: readonly Check[], name: string): string {
   return checks.find((check) => check.name === name)?.found ?? ''
 }
 
-test('a topic that does not exist yet is made by the first start', { skip: missing }, async () => {
+test('a topic that does not exist yet is made by the first start', NEEDS_KAFKA, async () => {
   const log = logAt()
   const { verdicts, found } = await examine(log)
   assert.deepEqual(verdicts, { broker: 'ok', topic: 'ok' })
@@ -55,7 +54,7 @@ test('a topic that does not exist yet is made by the first start', { skip: missi
   assert.equal((await examine(log, async () => [counted])).verdicts['topic'], 'FAIL')
 })
 
-test('a topic is examined, and what waits in it is told', { skip: missing }, async () => {
+test('a topic is examined, and what waits in it is told', NEEDS_KAFKA, async () => {
   const log = logAt()
   const topicId = await createTopic(log)
   await append(log, 1, ['{}', '{}', '{}'])
@@ -94,7 +93,7 @@ test('a topic is examined, and what waits in it is told', { skip: missing }, asy
   assert.equal(away.found('counted'), 'the positions cannot be read: The store is away.')
 })
 
-test('settings of a topic that lose clicks are told', { skip: missing }, async () => {
+test('settings of a topic that lose clicks are told', NEEDS_KAFKA, async () => {
   const log = logAt()
   await createTopic(log, {
     'cleanup.policy': 'compact',
@@ -111,7 +110,7 @@ test('settings of a topic that lose clicks are told', { skip: missing }, async (
 
 test(
   'brokers that are away, refuse or hang fail in time, each by its name',
-  { skip: missing },
+  NEEDS_KAFKA,
   async () => {
     await using kafka = await startSecuredKafka()
     const password = 'Geheimnis'
@@ -152,7 +151,7 @@ test(
 
 test(
   'a cluster without one of its brokers is short of copies or leaders',
-  { skip: missing },
+  NEEDS_KAFKA,
   async () => {
     await using kafka = await startKafka({ nodes: 3 })
     const two = { ...logAt(kafka.brokers.split(',')[0]), replication: 3, partitions: 3 }
