@@ -259,8 +259,8 @@ export class KafkaSource implements ClickSource {
       return answer
     }
     if (isOutOfRange(answer.failure)) await this.#checkRange()
+    if (!this.#silent.has(answer.leader)) this.#renewAt = 0 // it may lead no more
     this.#silent.set(answer.leader, answer.failure.message)
-    this.#renewAt = 0 // it may lead no more
     if (leaders.every((leader) => this.#silent.has(leader))) throw answer.failure
     return answer
   }
