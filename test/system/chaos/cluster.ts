@@ -179,16 +179,21 @@ type KafkaClient = Pick<BaseOptions, 'clientId' | 'bootstrapBrokers' | 'tls' | '
 
 export function kafkaClient(kafka: KafkaBroker | SecuredKafka): KafkaClient {
   const client = { clientId: 'chaos', bootstrapBrokers: kafka.brokers.split(',') }
-  if (!('ca' in kafka)) return client
+  if (!isSecured(kafka)) return client
   const { ca, user: username, password } = kafka
   const sasl = { mechanism: 'SCRAM-SHA-256', username, password } as const
   return { ...client, tls: { ca: readFileSync(ca, 'utf8') }, sasl }
 }
 
+/** Several are, see `startBrokers`. */
+function isSecured(kafka: KafkaBroker | SecuredKafka): kafka is SecuredKafka {
+  return kafka.nodes.length > 1
+}
+
 /** What a process of the service needs to reach it. */
 function kafkaSettings(kafka: KafkaBroker | SecuredKafka): Record<string, string> {
   const settings = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: TOPIC }
-  if (!('ca' in kafka)) return { ...settings, KAFKA_PARTITIONS: String(PARTITIONS) }
+  if (!isSecured(kafka)) return { ...settings, KAFKA_PARTITIONS: String(PARTITIONS) }
   return {
     ...settings,
     KAFKA_TLS_CA: kafka.ca,
