@@ -104,7 +104,9 @@ test(
     await postgres.start()
     assert.equal(await untilCounted(api.origin), 4 * CLICKS)
     assert.equal(await statusOf(`${both.origin}/counter/2147483647`, 'POST'), 404)
-    assert.equal(await partOf(both.origin, 'store'), 'ok')
+    await until('the store is known to be back', async () => {
+      return (await partOf(both.origin, 'store')) === 'ok'
+    })
   },
 )
 
