@@ -25,7 +25,8 @@ import { SECURITY_HEADERS } from './security-headers.ts'
 const CONNECTIONS_CHECK_MS = 250
 /** Each costs more than its bytes, and Node does not count all of these. */
 const HEADERS_MAX = 200
-const SILENT_GRACE_MS = 100
+/** How long a stop waits for requests that are on their way on idle connections. */
+const LAST_CALL_MS = 100
 
 export interface ServerOptions {
   readonly host: string
@@ -253,12 +254,20 @@ async function drain(
   connections: Connections,
   timeoutMs: number,
 ): Promise<void> {
-  // Browsers connect in advance. Node would wait for such a connection's first request, which may
-  // be on its way, or never come.
-  const hangUp = setTimeout(() => connections.closeSilent(), SILENT_GRACE_MS)
+  // An idle connection may have its next request on the way, which would get no answer if the
+  // connection were closed now. Answers close their connections from here on.
+  const closeIdle = app.server.closeIdleConnections.bind(app.server)
+  app.server.closeIdleConnections = () => {}
+  const lastCall = setTimeout(() => {
+    app.server.closeIdleConnections = closeIdle
+    closeIdle()
+    // Browsers connect in advance. Node would wait for such a connection's first request, which may
+    // never come.
+    connections.closeSilent()
+  }, LAST_CALL_MS)
   // A reader that never reads, a sender that never ends: cut, they hold no acknowledged click back.
   const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
-  clearTimeout(hangUp)
+  clearTimeout(lastCall)
   clearTimeout(cut)
 }

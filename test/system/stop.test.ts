@@ -22,6 +22,8 @@ async function stopUnderLoad(settings: Record<string, string>): Promise<void> {
   await using again = await startService(settings)
   assert.ok(result.acknowledged > 100)
   assert.deepEqual([...result.refused], [])
+  // On a busy machine one may come after the last call; without it, half of the connections had one.
+  assert.ok(result.unanswered <= 4, `${result.unanswered} requests got no answer`)
   const counted = await totalOf(again.origin)
   assert.ok(counted >= result.acknowledged, `lost ${result.acknowledged - counted}`)
   // A request that crossed the closing of its connection was never read, so never counted.
