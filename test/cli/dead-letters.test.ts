@@ -60,7 +60,7 @@ test('dead letters are listed, as text that is safe to show and as JSON', async 
   assert.match(String(json.deadLetters[0]?.['record']), /long long $/)
 })
 
-test('dead letters are counted once their banner is known', async () => {
+test('O16: dead letters are counted once their banner is known', async () => {
   await using here = await place()
   const early = await here.run('retry', '3')
   assert.deepEqual(early, {
@@ -80,7 +80,7 @@ test('dead letters are counted once their banner is known', async () => {
   assert.equal(await sumOf(here.store), 2)
 })
 
-test('dead letters are dropped if that is said', async () => {
+test('O16: dead letters are dropped if that is said', async () => {
   await using here = await place()
   const unasked = await here.run('drop', '1')
   assert.equal(unasked.exitCode, 2)

@@ -98,7 +98,7 @@ $`,
   ])
 })
 
-test('a reset says what it skips and counts again, and asks before', NEEDS_KAFKA, async () => {
+test('O16: a reset says what it skips and counts again, and asks before', NEEDS_KAFKA, async () => {
   const place = await countedTopic()
   const unasked = await run(place, 'reset', '--to', 'latest')
   assert.equal(unasked.exitCode, 2)
@@ -169,7 +169,7 @@ test(
   },
 )
 
-test('nothing is reset while somebody counts', NEEDS_KAFKA, async () => {
+test('O16: nothing is reset while somebody counts', NEEDS_KAFKA, async () => {
   const place = await countedTopic()
   await using store = await openAt(place.url)
   await store.partitions.renewLeases(place.options.topic, randomUUID(), 60_000, [])
