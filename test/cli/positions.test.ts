@@ -5,13 +5,12 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { movesTo, positionsOf, waitingOf, type Target } from '../../src/log/kafka/positions.ts'
 import { runSql } from '../support/database.ts'
-import { NEEDS_KAFKA } from '../support/topic.ts'
+import { NEEDS_KAFKA, sharedBrokers } from '../support/topic.ts'
 import {
   append,
   createTopic,
   deleteRecords,
   deleteTopic,
-  sharedBrokers,
   topicAt,
 } from '../support/kafka-topics.ts'
 import { emptyDatabase, openAt } from '../support/postgres-store.ts'

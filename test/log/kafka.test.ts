@@ -2,15 +2,19 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { Admin } from '@platformatic/kafka'
 import { aggregate } from '../../src/aggregator/aggregate.ts'
+import { runAggregator } from '../../src/aggregator/aggregator.ts'
 import { AppError } from '../../src/errors.ts'
 import type { Batch, Outcome } from '../../src/log/click-log.ts'
 import { click, nextOf, testClickLog } from '../contract/click-log.ts'
 import { makeSink, openKafkaLog, type OpenedKafkaLog } from '../support/kafka-log.ts'
 import { freePort } from '../support/service.ts'
-import { createTopic, NEEDS_KAFKA } from '../support/topic.ts'
+import { createTopic, NEEDS_KAFKA, sharedBrokers } from '../support/topic.ts'
 
 const inDoubt: Outcome = { kind: 'in-doubt', cause: new AppError('store_unavailable', 'away') }
+
+const HINT_TIMEOUT_MS = 20_000
 
 testClickLog('Kafka', openKafkaLog, NEEDS_KAFKA)
 
@@ -113,6 +117,29 @@ test('I3: a batch in doubt is not yielded again if it was', NEEDS_KAFKA, async (
   stop.abort()
   assert.equal((await batches.next()).done, true)
   assert.equal(await log.total(), 2)
+})
+
+test('the tools of Kafka see how far the log is counted', NEEDS_KAFKA, async () => {
+  await using log = await openKafkaLog({})
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: sharedBrokers().split(',') })
+  await using _ = { [Symbol.asyncDispose]: () => admin.close() }
+  const stop = new AbortController()
+  const running = runAggregator(log.source, log.store, stop.signal)
+  for (let clicks = 0; clicks < 3; clicks += 1) await log.sink.append(click())
+  const topics = [{ name: log.topic.name, partitionIndexes: [0, 1] }]
+  const deadline = performance.now() + HINT_TIMEOUT_MS
+  for (let counted = 0n; counted !== 3n;) {
+    assert.ok(performance.now() < deadline, `the group is at ${counted}`)
+    const [group] = await admin.listConsumerGroupOffsets({
+      groups: [{ groupId: 'tallymark', topics }],
+    })
+    counted = (group?.topics[0]?.partitions ?? []).reduce(
+      (sum, { committedOffset }) => sum + (committedOffset < 0n ? 0n : committedOffset),
+      0n,
+    )
+  }
+  stop.abort()
+  await running
 })
 
 test('I3: what another process has counted is not yielded again', NEEDS_KAFKA, async () => {

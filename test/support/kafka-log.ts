@@ -19,7 +19,7 @@ import { createTopic } from './topic.ts'
 const CLOCK: Clock = { now: () => 1_000 }
 const ACK_TIMEOUT_MS = 20_000
 const OPENED_TIMEOUT_MS = 20_000
-const TIMES = { renewalMs: 50 }
+const TIMES = { renewalMs: 50, hintMs: 50 }
 
 export interface OpenedKafkaLog extends OpenedLog {
   readonly sink: KafkaSink

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, Producer } from '@platformatic/kafka'
 import { clientOptions, untilClosed, type KafkaConnection } from '../../src/log/kafka/client.ts'
 import { KafkaTopic, type TopicOptions } from '../../src/log/kafka/topic.ts'
+import { sharedBrokers } from './topic.ts'
 
 const ATTEMPTS = 60
 const INTERVAL_MS = 250
@@ -18,11 +19,6 @@ function connectionTo(brokers = sharedBrokers()): KafkaConnection {
     tls: undefined,
     sasl: undefined,
   }
-}
-
-/** Of the tests' own broker. */
-export function sharedBrokers(): string {
-  return process.env['KAFKA_BROKERS_TEST'] ?? ''
 }
 
 /** A topic that nobody else has; it is not made yet. */

@@ -50,7 +50,7 @@ async function deleteTopic(brokers: string, topic: string): Promise<void> {
   }
 }
 
-function sharedBrokers(): string {
+export function sharedBrokers(): string {
   const { KAFKA_BROKERS_TEST: brokers = '' } = process.env
   if (brokers !== '') return brokers
   throw new Error('No Kafka to test with: run the tests by "npm run test:only -- FILE".')

@@ -23,13 +23,13 @@ import type { Description, Topic } from './topic.ts'
 const TIMES = {
   leaseMs: 1_500,
   renewalMs: 200,
+  hintMs: 5_000,
   /** From one fetch to the next: makes batches of what comes meanwhile. */
   paceMs: 25,
   idleMs: 100,
   retryMinMs: 50,
   retryMaxMs: 500,
 } as const
-const HINT_INTERVAL_MS = 5_000
 /** How long a stop may take to count what is left, if nobody else is there to. */
 const DRAIN_MS = 2_000
 
@@ -331,7 +331,7 @@ export class KafkaSource implements ClickSource {
 
   #hint(): void {
     if (performance.now() < this.#hintAt) return
-    this.#hintAt = performance.now() + HINT_INTERVAL_MS
+    this.#hintAt = performance.now() + this.#times.hintMs
     const positions = Array.from(this.#next, ([number, next]) => ({ number, next }))
     if (positions.length > 0) this.#options.topic.hint(positions).catch(() => {})
   }
