@@ -84,7 +84,7 @@ function logPart(sink: Pick<ClickSink, 'state'>): ReadyPart {
 type KafkaConfig = Extract<Config['clickLog'], { kind: 'kafka' }>
 
 async function openKafka(parts: LogParts, config: KafkaConfig): Promise<OpenedLog> {
-  // Only where it is needed: the client takes 20 MB.
+  // Only where it is needed: loading the client takes 0.4 s and 55 MB.
   const { KafkaTopic } = await import('./log/kafka/topic.ts')
   const topic = parts.building.use(new KafkaTopic(config))
   const { role } = config
