@@ -5,6 +5,7 @@ import type { Click } from '../../src/click.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { runSql } from './database.ts'
+import { emptyDatabase, openAt } from './postgres-store.ts'
 
 export const TOPIC = 'clicks'
 export const LEASE_MS = 1_500
@@ -46,4 +47,26 @@ export async function letPass(url: string, ms: number): Promise<void> {
 export async function completeUntilOf(store: PostgresDatabase): Promise<number[]> {
   const partitions = await store.partitions.readPartitions(TOPIC)
   return partitions.map(({ completeUntil }) => completeUntil)
+}
+
+/** A store with banners 1 to 3 whose topic begins at these offsets. */
+export async function opened(starts: readonly bigint[], topicId = randomUUID()) {
+  const { url } = await emptyDatabase()
+  const store = await openAt(url)
+  await addBanners(store)
+  await store.partitions.openPartitions(TOPIC, topicId, starts)
+  return { url, store, topicId, partitions: store.partitions }
+}
+
+export async function nextsOf(store: PostgresDatabase, topic = TOPIC): Promise<bigint[]> {
+  return (await store.partitions.readPartitions(topic)).map(({ next }) => next)
+}
+
+/** Raises completeUntil of a partition that is counted to its end, as an aggregator does. */
+export async function completeBy(store: PostgresDatabase, instant: number): Promise<void> {
+  const aggregator = randomUUID()
+  const stored = await store.partitions.readPartitions(TOPIC)
+  const marks = stored.map(({ number, next }) => ({ number, end: next, instant }))
+  await store.partitions.renewLeases(TOPIC, aggregator, LEASE_MS, marks)
+  await store.partitions.releaseLeases(aggregator)
 }
