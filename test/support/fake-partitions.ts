@@ -8,8 +8,8 @@ import type { Leases, Mark, PartitionStore } from '../../src/log/kafka/partition
 import type { PartitionReader } from '../../src/log/kafka/reader.ts'
 import { encodeRecord } from '../../src/log/kafka/record.ts'
 import type { Topic } from '../../src/log/kafka/topic.ts'
-import type { Aggregate, CountStore } from '../../src/store/count-store.ts'
-import { unavailable, type Weather } from './fake-store.ts'
+import type { Aggregate } from '../../src/store/count-store.ts'
+import { StormyStore, unavailable, type Weather } from './fake-store.ts'
 
 /** What a process is told when it asks for its leases. */
 export interface Told {
@@ -77,28 +77,26 @@ function batchOf(records: FakeLog['records'][number], first: number): RecordsBat
   } as unknown as RecordsBatch
 }
 
-export class FakePartitions implements PartitionStore, Pick<CountStore, 'commit'> {
+export class FakePartitions extends StormyStore implements PartitionStore {
   readonly counted: Aggregate[] = []
   readonly completeUntil: number[]
   readonly next: bigint[]
   readonly #log: FakeLog
   readonly #clock: () => number
-  readonly #weather: Weather[]
   readonly #told: Told[]
   readonly #oldPositions: bigint[]
-  #late: Aggregate[] = []
 
   constructor(
     log: FakeLog,
     clock: () => number,
     { weather, told }: { readonly weather: readonly Weather[]; readonly told: readonly Told[] },
   ) {
+    super(weather)
     this.#log = log
     this.#clock = clock
     this.next = log.records.map(() => 0n)
     this.#oldPositions = [...this.next]
     this.completeUntil = log.records.map(() => 0)
-    this.#weather = [...weather]
     this.#told = [...told]
   }
 
@@ -142,24 +140,7 @@ export class FakePartitions implements PartitionStore, Pick<CountStore, 'commit'
     await tick()
   }
 
-  async commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
-    await tick()
-    const weather = this.#weather.shift() ?? 'fine'
-    this.land()
-    if (weather === 'lands late') this.#late.push(aggregate)
-    if (weather === 'refuses' || weather === 'lands late') throw unavailable()
-    const outcome = this.#apply(aggregate)
-    if (weather === 'answer lost') throw unavailable()
-    return outcome
-  }
-
-  /** Lets every commit that is still under way land. */
-  land(): void {
-    for (const aggregate of this.#late) this.#apply(aggregate)
-    this.#late = []
-  }
-
-  #apply(aggregate: Aggregate): 'counted' | 'superseded' {
+  protected override apply(aggregate: Aggregate): 'counted' | 'superseded' {
     const { source, from, to, completeUntil } = aggregate.span
     const number = Number(source.slice(TOPIC.length + 1))
     if (this.next[number] !== from) return 'superseded'

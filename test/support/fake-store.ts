@@ -12,24 +12,13 @@ export type Weather =
   /** The caller is told that nobody knows; the batch lands during a later attempt, or after all. */
   | 'lands late'
 
-/** CountStore's `commit` in memory, failing as told: a fake behind the port, with its compare-and-set. */
-export class FakeStore implements Pick<CountStore, 'commit'> {
-  readonly counted: Aggregate[] = []
+/** CountStore's `commit` failing as told: a fake behind the port, whose compare-and-set is `apply`. */
+export abstract class StormyStore implements Pick<CountStore, 'commit'> {
   readonly #weather: Weather[]
   #late: Aggregate[] = []
-  #position = 0n
-  #batchId: string | undefined
-  readonly #keys = new Set<string>()
 
   constructor(weather: readonly Weather[]) {
     this.#weather = [...weather]
-  }
-
-  /** Clicks that count: keyed ones once. */
-  get total(): number {
-    return this.counted
-      .flatMap(({ deltas }) => deltas)
-      .reduce((sum, { count }) => sum + count, this.#keys.size)
   }
 
   async commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
@@ -39,18 +28,35 @@ export class FakeStore implements Pick<CountStore, 'commit'> {
     this.land()
     if (weather === 'lands late') this.#late.push(aggregate)
     if (weather === 'refuses' || weather === 'lands late') throw unavailable()
-    const outcome = this.#apply(aggregate)
+    const outcome = this.apply(aggregate)
     if (weather === 'answer lost') throw unavailable()
     return outcome
   }
 
   /** Lets every commit that is still under way land. */
   land(): void {
-    for (const aggregate of this.#late) this.#apply(aggregate)
+    for (const aggregate of this.#late) this.apply(aggregate)
     this.#late = []
   }
 
-  #apply(aggregate: Aggregate): 'counted' | 'superseded' {
+  protected abstract apply(aggregate: Aggregate): 'counted' | 'superseded'
+}
+
+/** The batches of one writer, in memory. */
+export class FakeStore extends StormyStore {
+  readonly counted: Aggregate[] = []
+  #position = 0n
+  #batchId: string | undefined
+  readonly #keys = new Set<string>()
+
+  /** Clicks that count: keyed ones once. */
+  get total(): number {
+    return this.counted
+      .flatMap(({ deltas }) => deltas)
+      .reduce((sum, { count }) => sum + count, this.#keys.size)
+  }
+
+  protected override apply(aggregate: Aggregate): 'counted' | 'superseded' {
     const { span, keyed } = aggregate
     if (span.from !== this.#position) {
       return this.#batchId === span.batchId ? 'counted' : 'superseded'
