@@ -217,7 +217,7 @@ test('a log is not drained while a process puts clicks into it', async () => {
   const api = randomUUID()
   await partitions.announceApi(api)
   await completeBy(store, store.clock.now() + 600_000)
-  const reason = 'a process puts clicks into it, which must be stopped first'
+  const reason = 'a process puts clicks into it, or did in the last 10 seconds: stop all that do'
   assert.deepEqual(await partitions.drainState(), { state: 'open', reason })
   await assert.rejects(partitions.closePartitions(), {
     name: 'OperatorError',

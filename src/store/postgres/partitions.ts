@@ -137,7 +137,7 @@ function madeAnew(topic: string, countedId: string, topicId: string): OperatorEr
 function reasonOf({ living, missing_ms: missingMs }: DrainRow): string {
   if (living > 0) {
     const processes = living === 1 ? 'a process puts' : `${living} processes put`
-    return `${processes} clicks into it, which must be stopped first`
+    return `${processes} clicks into it, or did in the last 10 seconds: stop all that do`
   }
   return `clicks may have been acknowledged up to ${(missingMs / 1_000).toFixed(1)} s after what is counted`
 }
