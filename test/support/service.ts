@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -16,13 +16,31 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
+// Below those that systems give to outgoing connections, which would take a port between its being
+// found and its being used; and none is handed out twice, as several services start at once.
+const PORT_MIN = 15_000
+const PORTS = 15_000
+let portsTried = Math.floor(Math.random() * PORTS)
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // it listens on TCP
+  for (let tries = 0; tries < PORTS; tries += 1) {
+    const port = PORT_MIN + (portsTried % PORTS)
+    portsTried += 1
+    if (await isFree(port)) return port
+  }
+  throw new Error(`no free port from ${PORT_MIN} to ${PORT_MIN + PORTS - 1}`)
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
   server.close()
   await once(server, 'close')
-  return port
+  return true
 }
 
 /** The environment of a service under test: nothing of the tester's own settings. */
