@@ -52,8 +52,8 @@ function sources() {
 function pageSources() {
   return [
     ...filesIn('web'),
-    join(root, 'scripts', 'page.ts'),
-    join(modules, '@fastify', 'swagger-ui', 'package.json'),
+    ...['page.ts', 'dashboard.ts'].map((name) => join(root, 'scripts', name)),
+    join(root, 'package-lock.json'), // what of its packages it is made
   ]
 }
 

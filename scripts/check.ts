@@ -6,7 +6,8 @@ import { globSync } from 'node:fs'
 const TEST_TIMEOUT_MS = 300_000
 const STATIC_CHECKS: readonly (readonly string[])[] = [
   ['tsc'],
-  ['oxlint', '--deny-warnings', 'src', 'test', 'bench', 'scripts'],
+  ['tsc', '-p', 'web/dashboard'],
+  ['oxlint', '--deny-warnings', 'src', 'test', 'bench', 'scripts', 'web'],
   ['prettier', '--check', '--log-level=warn', '.'],
   ['knip', '--no-progress'],
 ]

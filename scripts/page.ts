@@ -1,5 +1,7 @@
 // Makes the pages that the service serves: dist/page. run.mjs calls it when their sources change.
 import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs'
+import { build } from 'vite'
+import { DASHBOARD } from './dashboard.ts'
 
 const PAGE = new URL('../dist/page/', import.meta.url)
 const DOCS = new URL('docs/', PAGE)
@@ -12,3 +14,5 @@ cpSync(new URL('../web/docs/', import.meta.url), DOCS, { recursive: true })
 for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
   copyFileSync(new URL(file, SWAGGER_UI), new URL(file, DOCS))
 }
+
+await build({ ...DASHBOARD, logLevel: 'warn' })
