@@ -1,0 +1,34 @@
+/** What the service answered instead of what was asked for: problem+json, as docs/errors.md lists it. */
+export class Problem extends Error {
+  override name = 'Problem'
+  readonly status: number
+  /** A code of docs/errors.md; of other answers, such as a proxy's, undefined. */
+  readonly code: string | undefined
+  /** What is wrong with a field, by the field's name. */
+  readonly fields: ReadonlyMap<string, string>
+
+  private constructor(status: number, body: ProblemBody) {
+    super(body.detail ?? body.title ?? `HTTP ${status}`)
+    this.status = status
+    this.code = body.code
+    this.fields = new Map(body.errors?.map(({ field, message }) => [field, message]))
+  }
+
+  static async of(response: Response): Promise<Problem> {
+    const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json')
+    const body = isProblem === true ? ((await response.json()) as ProblemBody) : {}
+    return new Problem(response.status, body)
+  }
+}
+
+/** No answer at all: the service is stopped, the network away, or it took too long. */
+export class Unreachable extends Error {
+  override name = 'Unreachable'
+}
+
+interface ProblemBody {
+  readonly title?: string
+  readonly code?: string
+  readonly detail?: string
+  readonly errors?: readonly { readonly field: string; readonly message: string }[]
+}

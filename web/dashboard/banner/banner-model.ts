@@ -1,0 +1,157 @@
+import { computed, signal } from '@preact/signals'
+import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
+import { LiveStream } from '../api/live-stream.ts'
+import { Schedule } from '../frame/schedule.ts'
+import { endOfStep, isOpen, minuteOf, rangeBefore, rangeOf, type Period } from '../model/period.ts'
+
+const REFRESH_MS = 5_000
+const CLOSED_REFRESH_MS = 60_000
+const LIVE_REFRESH_MIN_MS = 1_000
+/** Long answers are asked for less often: at most this share of the time is spent on them. */
+const LOAD_MAX = 0.1
+
+export interface Choice {
+  readonly period: Period
+  readonly step: Step
+  readonly tz: string
+}
+
+/** What is shown of a banner: all of it from one answer of the service, but for the period before. */
+export interface Shown extends Choice, Completeness, Range {
+  /** First instants of the steps. */
+  readonly starts: readonly number[]
+  readonly series: BannerSeries
+  /** The same steps of the period before. */
+  readonly before: BannerSeries | undefined
+  /** From this step on more clicks may come; the number of steps: none of them. */
+  readonly openFrom: number
+  /** From this step on nothing has happened yet. */
+  readonly futureFrom: number
+}
+
+/** The numbers of one banner, asked for anew when the stream tells of a click, and now and then. */
+export class BannerModel {
+  readonly banner = signal<Banner | undefined>(undefined)
+  readonly shown = signal<Shown | undefined>(undefined)
+  readonly stream: LiveStream
+  readonly #api: Api
+  readonly #id: number
+  readonly #ended = new AbortController()
+  readonly #numbers: Schedule
+  readonly #banner: Schedule
+  #choice: Choice
+  #before: { readonly key: string; readonly series: BannerSeries | undefined } | undefined
+  #tookMs = 0
+  #soon: ReturnType<typeof setTimeout> | undefined
+
+  constructor(api: Api, id: number, choice: Choice) {
+    this.#api = api
+    this.#id = id
+    this.#choice = choice
+    this.#numbers = new Schedule({ work: () => this.#read(), nextMs: () => this.#nextMs() })
+    this.#banner = new Schedule({
+      work: async () => void (this.banner.value = await api.banner(id, this.#ended.signal)),
+      nextMs: () => CLOSED_REFRESH_MS,
+    })
+    this.stream = new LiveStream({ api, bannerId: id, onRows: () => this.#changed() })
+  }
+
+  readonly failure = computed(() => this.#banner.failure.value ?? this.#numbers.failure.value)
+
+  choose(choice: Choice): void {
+    const isSame = JSON.stringify(choice) === JSON.stringify(this.#choice)
+    if (isSame) return
+    this.#choice = choice
+    this.#numbers.soon()
+  }
+
+  /** After a change of the banner that the service has answered. */
+  take(banner: Banner): void {
+    this.banner.value = banner
+  }
+
+  retry(): void {
+    this.#banner.soon()
+    this.#numbers.soon()
+  }
+
+  close(): void {
+    clearTimeout(this.#soon)
+    this.#ended.abort()
+    this.stream.close()
+    this.#numbers.close()
+    this.#banner.close()
+  }
+
+  #changed(): void {
+    const now = this.#api.now()
+    if (!isOpen(this.#choice.period, now)) return
+    const delayMs = Math.max(LIVE_REFRESH_MIN_MS, this.#tookMs / LOAD_MAX)
+    const sinceMs = performance.now() - this.#readAt
+    this.#soon ??= setTimeout(
+      () => {
+        this.#soon = undefined
+        this.#numbers.soon()
+      },
+      Math.max(0, delayMs - sinceMs),
+    )
+  }
+  #readAt = -Infinity
+
+  #nextMs(): number {
+    const shown = this.shown.peek()
+    const isClosed = shown !== undefined && shown.openFrom === shown.starts.length
+    return isClosed ? CLOSED_REFRESH_MS : Math.max(REFRESH_MS, this.#tookMs / LOAD_MAX)
+  }
+
+  async #read(): Promise<void> {
+    const choice = this.#choice
+    const { period, step, tz } = choice
+    const startedAt = performance.now()
+    this.#readAt = startedAt
+    const range = rangeOf(period, tz, this.#api.now())
+    const question = { banners: [this.#id], step, tz }
+    const [answer, before] = await Promise.all([
+      this.#api.series({ ...question, ...range, withPeak: true }, this.#ended.signal),
+      this.#readBefore(choice, range),
+    ])
+    this.#tookMs = performance.now() - startedAt
+    const [series] = answer.banners
+    if (series === undefined || choice !== this.#choice) return
+    const { starts, completeUntil } = answer
+    const now = this.#api.now()
+    const isDone = (start: number): boolean => endOfStep(start, step, tz) <= completeUntil
+    this.shown.value = {
+      ...choice,
+      ...answer,
+      series,
+      before,
+      openFrom: firstNot(starts, isDone),
+      futureFrom: firstNot(starts, (start) => start <= now),
+    }
+  }
+
+  /** Asked for once a minute: it is over, or nearly. */
+  async #readBefore({ period, step, tz }: Choice, range: Range): Promise<BannerSeries | undefined> {
+    const before = rangeBefore(period, range, tz)
+    if (before.from < 0) return undefined
+    const key = [minuteOf(before.from), minuteOf(before.to), step, tz].join(' ')
+    if (this.#before?.key !== key) {
+      const question = { banners: [this.#id], ...before, step, tz }
+      const { banners } = await this.#api.series(question, this.#ended.signal)
+      this.#before = { key, series: banners[0] }
+    }
+    return this.#before.series
+  }
+}
+
+/** The index of the first for which it does not hold; their number if there is none. They are sorted. */
+function firstNot(starts: readonly number[], holds: (start: number) => boolean): number {
+  let [low, high] = [0, starts.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (holds(starts[middle] ?? 0)) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,118 @@
+import { STEPS, type Step } from '../api/api.ts'
+import { useApp, useLanguage } from '../frame/app.ts'
+import { Notice } from '../frame/notice.tsx'
+import { PeriodPicker } from '../frame/period-picker.tsx'
+import { isTooFine, rangeOf, stepFor, zonesWith, type Period } from '../model/period.ts'
+import type { BannerModel, Choice, Shown } from './banner-model.ts'
+import type { BannerView } from './banner-page.tsx'
+import { Chart } from './chart.tsx'
+import { csvOf } from './csv.ts'
+import { NumbersTable } from './numbers-table.tsx'
+import { Summary } from './summary.tsx'
+
+interface BannerNumbersProps {
+  readonly model: BannerModel
+  readonly view: BannerView
+  readonly choice: Choice
+}
+
+/** The clicks of a banner in a period, as a chart or a table. */
+export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
+  const app = useApp()
+  const { text } = useLanguage()
+  const shown = model.shown.value
+  const { period, step, tz } = choice
+  const range = rangeOf(period, tz, app.api.now())
+  const choosePeriod = (chosen: Period): void =>
+    app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
+  return (
+    <section aria-label={text.clicks}>
+      <PeriodPicker period={period} range={range} tz={tz} onChoose={choosePeriod} />
+      <Choices view={view} choice={choice} />
+      {isTooFine(step, range) ? (
+        <Notice kind="warning">{text.rangeTooFine}</Notice>
+      ) : (
+        <div class="numbers" aria-busy={shown === undefined || shown.step !== step}>
+          <Summary shown={shown} />
+          {shown === undefined ? (
+            <div class="chart empty">{text.loading}</div>
+          ) : view.form === 'table' ? (
+            <NumbersTable shown={shown} />
+          ) : (
+            <Chart shown={shown} onZoom={choosePeriod} />
+          )}
+          <div class="head">
+            <p class="quiet">{view.form === 'chart' && text.zoomAbout}</p>
+            <button
+              type="button"
+              disabled={shown === undefined}
+              onClick={() => shown && download(shown)}
+            >
+              {text.download}
+            </button>
+          </div>
+        </div>
+      )}
+    </section>
+  )
+}
+
+function Choices({ view, choice }: { readonly view: BannerView; readonly choice: Choice }) {
+  const app = useApp()
+  const { text } = useLanguage()
+  const { period, step, tz } = choice
+  const range = rangeOf(period, tz, app.api.now())
+  const chooseZone = (zone: string): void => {
+    app.setZone(zone)
+    app.go({ ...view, step, tz: zone })
+  }
+  return (
+    <div class="tools">
+      <label>
+        {text.step}
+        <select
+          value={step}
+          onChange={(event) => app.go({ ...view, tz, step: event.currentTarget.value as Step })}
+        >
+          {STEPS.map((each) => (
+            <option key={each} value={each} disabled={isTooFine(each, range)}>
+              {text.steps[each]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        {text.zone}
+        <select value={tz} onChange={(event) => chooseZone(event.currentTarget.value)}>
+          {zonesWith(tz).map((zone) => (
+            <option key={zone} value={zone}>
+              {zone.replaceAll('_', ' ')}
+            </option>
+          ))}
+        </select>
+      </label>
+      <div class="choice" role="group" aria-label={text.form}>
+        {(['chart', 'table'] as const).map((form) => (
+          <button
+            key={form}
+            type="button"
+            aria-pressed={view.form === form}
+            onClick={() => app.go({ ...view, step, tz, form })}
+          >
+            {text[form]}
+          </button>
+        ))}
+      </div>
+    </div>
+  )
+}
+
+/** Exactly what is shown, in the columns of the service's own CSV. */
+function download(shown: Shown): void {
+  const url = URL.createObjectURL(new Blob([csvOf(shown)], { type: 'text/csv' }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = `banner-${shown.series.bannerId}-${shown.step}.csv`
+  link.click()
+  URL.revokeObjectURL(url)
+}

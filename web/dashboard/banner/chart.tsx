@@ -1,0 +1,113 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import uPlot from 'uplot'
+import { useLanguage } from '../frame/app.ts'
+import { endOfStep, type Period } from '../model/period.ts'
+import type { Language } from '../text/language.ts'
+import { stepText } from '../text/step-text.ts'
+import type { Shown } from './banner-model.ts'
+import { chartData, chartOptions } from './chart-options.ts'
+
+interface ChartProps {
+  readonly shown: Shown
+  readonly onZoom: (period: Period) => void
+}
+
+/** The counts as a line, what is still open dashed, the period before faint. */
+export function Chart({ shown, onZoom }: ChartProps) {
+  const language = useLanguage()
+  const { text } = language
+  const place = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | undefined>(undefined)
+  const latest = useRef({ shown, onZoom })
+  latest.current = { shown, onZoom }
+  const [pointed, setPointed] = useState<number | undefined>(undefined)
+  const { step, tz } = shown
+  const colours = useColours(place)
+  useEffect(() => {
+    const element = place.current
+    if (element === null) return undefined
+    const made = new uPlot(
+      chartOptions({
+        width: element.clientWidth,
+        language,
+        step,
+        tz,
+        style: getComputedStyle(element),
+        onPoint: setPointed,
+        onSelect: (from, to) => {
+          const { starts } = latest.current.shown
+          latest.current.onZoom({
+            kind: 'free',
+            from: starts[from] ?? 0,
+            to: endOfStep(starts[to] ?? 0, step, tz),
+          })
+        },
+      }),
+      chartData(latest.current.shown),
+      element,
+    )
+    plot.current = made
+    const resized = new ResizeObserver(() =>
+      made.setSize({ width: element.clientWidth, height: made.height }),
+    )
+    resized.observe(element)
+    return () => {
+      resized.disconnect()
+      made.destroy()
+      plot.current = undefined
+    }
+  }, [language, step, tz, colours])
+  useEffect(() => plot.current?.setData(chartData(shown)), [shown])
+  const { total } = shown.series
+  return (
+    <figure>
+      <div
+        class="chart"
+        ref={place}
+        role="img"
+        aria-label={text.chartLabel(shown.series.name, language.number(total))}
+      />
+      <figcaption class="quiet">
+        {pointed === undefined ? legend(shown, language) : pointText(shown, pointed, language)}
+      </figcaption>
+    </figure>
+  )
+}
+
+function legend({ openFrom, futureFrom, series, before }: Shown, { text }: Language) {
+  return (
+    <>
+      {before !== undefined && <span class="legend before">{text.beforeAbout}</span>}
+      {openFrom < futureFrom && <span class="legend open">{text.openAbout}</span>}
+      {series.total === 0 && <span>{text.noClicksInRange}</span>}
+      &nbsp;
+    </>
+  )
+}
+
+function pointText(shown: Shown, index: number, language: Language): string {
+  const { text } = language
+  const { starts, step, tz, series, before, openFrom } = shown
+  const start = starts[index]
+  if (start === undefined) return ''
+  const parts = [
+    `${stepText(language, start, step, tz)}: ${language.number(series.counts[index] ?? 0)}`,
+  ]
+  if (index >= openFrom) parts.push(text.open)
+  const count = before?.counts[index]
+  if (count !== undefined) parts.push(`${text.beforeAbout}: ${language.number(count)}`)
+  return parts.join(' · ')
+}
+
+/** Changes when the colours do: a drawing does not follow the system's setting by itself. */
+function useColours(place: { readonly current: HTMLElement | null }): boolean {
+  const [isDark, setDark] = useState(false)
+  useEffect(() => {
+    const query = matchMedia('(prefers-color-scheme: dark)')
+    const follow = (): void => setDark(query.matches)
+    follow()
+    query.addEventListener('change', follow)
+    return () => query.removeEventListener('change', follow)
+  }, [place])
+  return isDark
+}

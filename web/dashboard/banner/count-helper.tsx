@@ -1,0 +1,148 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { Api, Banner } from '../api/api.ts'
+import { useApp, useLanguage } from '../frame/app.ts'
+import { failureText } from '../frame/notice.tsx'
+import { snippets, type Snippet } from './snippets.ts'
+
+const HOUR_MS = 3_600_000
+const LOOK_INTERVAL_MS = 200
+const LOOK_MAX_MS = 10_000
+
+interface CountHelperProps {
+  readonly banner: Banner
+  /** Only the first line. */
+  readonly isShort?: boolean
+}
+
+/** The lines that count a click of a banner, and a button that does it. */
+export function CountHelper({ banner, isShort = false }: CountHelperProps) {
+  const { text } = useLanguage()
+  const service = new URL('.', location.href).href.replace(/\/$/, '')
+  const all = snippets(service, banner)
+  return (
+    <div class="count">
+      {!isShort && <p>{text.countAbout}</p>}
+      {(isShort ? all.slice(0, 1) : all).map((snippet) => (
+        <Line key={snippet.title} snippet={snippet} />
+      ))}
+      <TestClick bannerId={banner.id} key={banner.id} />
+    </div>
+  )
+}
+
+function Line({ snippet }: { readonly snippet: Snippet }) {
+  const { text } = useLanguage()
+  const [state, setState] = useState<'idle' | 'copied' | 'failed'>('idle')
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(snippet.text) // missing without HTTPS, but on localhost
+      setState('copied')
+    } catch {
+      setState('failed')
+    }
+  }
+  return (
+    <div class="snippet">
+      <span class="quiet">{snippet.title}</span>
+      <code tabIndex={0}>{snippet.text}</code>
+      <button type="button" aria-label={text.copyOf(snippet.title)} onClick={() => void copy()}>
+        {{ idle: text.copy, copied: text.copied, failed: text.cannotCopy }[state]}
+      </button>
+    </div>
+  )
+}
+
+type Progress =
+  | { readonly kind: 'idle' | 'sending' }
+  | { readonly kind: 'acknowledged' | 'unseen'; readonly ms: number }
+  | {
+      readonly kind: 'arrived'
+      readonly ms: number
+      readonly before: number
+      readonly after: number
+    }
+  | { readonly kind: 'failed'; readonly failure: unknown }
+
+function TestClick({ bannerId }: { readonly bannerId: number }) {
+  const { api } = useApp()
+  const { text } = useLanguage()
+  const [progress, setProgress] = useState<Progress>({ kind: 'idle' })
+  const isShown = useRef(true)
+  useEffect(() => () => void (isShown.current = false), [])
+  const isBusy = progress.kind === 'sending' || progress.kind === 'acknowledged'
+  const send = async (): Promise<void> => {
+    for await (const each of sendClick(api, bannerId)) {
+      if (!isShown.current) return
+      setProgress(each)
+    }
+  }
+  return (
+    <div class="test-click">
+      <button type="button" disabled={isBusy} onClick={() => void send()}>
+        {text.sendClick}
+      </button>
+      <span class="quiet">{text.sendAbout}</span>
+      <p role="status">
+        <ProgressText progress={progress} />
+      </p>
+    </div>
+  )
+}
+
+function ProgressText({ progress }: { readonly progress: Progress }) {
+  const language = useLanguage()
+  const { text } = language
+  switch (progress.kind) {
+    case 'idle': {
+      return null
+    }
+    case 'sending': {
+      return <>{text.sending}</>
+    }
+    case 'acknowledged': {
+      return <>{text.acknowledged(language.number(progress.ms))}</>
+    }
+    case 'arrived': {
+      const { ms, before, after } = progress
+      const [took, from, to] = [ms, before, after].map((value) => language.number(value))
+      return <span class="done">{text.arrived(took ?? '', from ?? '', to ?? '')}</span>
+    }
+    case 'unseen': {
+      return <>{text.notArrived}</>
+    }
+    case 'failed': {
+      return <span class="wrong">{failureText(progress.failure, language)}</span>
+    }
+  }
+  return progress satisfies never
+}
+
+/** Sends a click and waits until the statistics of the last hour have it. */
+async function* sendClick(api: Api, bannerId: number): AsyncGenerator<Progress> {
+  yield { kind: 'sending' }
+  try {
+    const from = api.now() - HOUR_MS
+    const before = await totalOf(api, bannerId, from)
+    const startedAt = performance.now()
+    await api.count(bannerId)
+    const ms = Math.round(performance.now() - startedAt)
+    yield { kind: 'acknowledged', ms }
+    while (performance.now() - startedAt < LOOK_MAX_MS) {
+      const after = await totalOf(api, bannerId, from)
+      if (after > before) {
+        yield { kind: 'arrived', ms, before, after }
+        return
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS))
+    }
+    yield { kind: 'unseen', ms }
+  } catch (failure) {
+    yield { kind: 'failed', failure }
+  }
+}
+
+async function totalOf(api: Api, bannerId: number, from: number): Promise<number> {
+  const question = { banners: [bannerId], from, to: api.now(), step: 'minute', tz: 'UTC' } as const
+  const { banners } = await api.series(question)
+  return banners[0]?.total ?? 0
+}

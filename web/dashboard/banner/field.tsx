@@ -1,0 +1,58 @@
+import { useId } from 'preact/hooks'
+import { Problem } from '../api/problem.ts'
+import { useLanguage } from '../frame/app.ts'
+import { failureText } from '../frame/notice.tsx'
+
+interface FieldProps {
+  readonly label: string
+  readonly about?: string
+  /** Its name in the API, by which a failure names it. */
+  readonly field: string
+  readonly value: string
+  readonly failure: unknown
+  readonly onInput: (value: string) => void
+}
+
+/** An input with what the service says of its value. */
+export function Field({ label, about, field, value, failure, onInput }: FieldProps) {
+  const id = useId()
+  const wrong = failure instanceof Problem ? failure.fields.get(field) : undefined
+  return (
+    <label class="field">
+      {label}
+      <input
+        name={field}
+        value={value}
+        autocomplete="off"
+        spellcheck={false}
+        aria-invalid={wrong !== undefined}
+        aria-describedby={id}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+      <span
+        id={id}
+        class={wrong === undefined ? 'quiet' : 'wrong'}
+        role={wrong === undefined ? undefined : 'alert'}
+      >
+        {wrong ?? about}
+      </span>
+    </label>
+  )
+}
+
+interface FormFailureProps {
+  readonly failure: unknown
+  /** Those that say themselves what is wrong with them. */
+  readonly fields: readonly string[]
+}
+
+export function FormFailure({ failure, fields }: FormFailureProps) {
+  const language = useLanguage()
+  if (failure === undefined) return null
+  const isSaid = failure instanceof Problem && fields.some((field) => failure.fields.has(field))
+  return isSaid ? null : (
+    <p class="wrong" role="alert">
+      {failureText(failure, language)}
+    </p>
+  )
+}

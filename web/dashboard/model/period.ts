@@ -1,0 +1,119 @@
+import { Temporal } from 'temporal-polyfill'
+import type { Range, Step } from '../api/api.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+
+export const PRESETS = ['hour', 'today', '7days', '30days'] as const
+export type Preset = (typeof PRESETS)[number]
+
+/** What somebody chose to look at: up to now, or between two instants. */
+export type Period =
+  { readonly kind: 'preset'; readonly preset: Preset } | ({ readonly kind: 'free' } & Range)
+
+/** Calendar days before today with which a preset begins. */
+const DAYS_BACK = { today: 0, '7days': 6, '30days': 29 } as const
+
+/** The instants of a period. The service takes in whole steps of them. */
+export function rangeOf(period: Period, tz: string, now: number): Range {
+  if (period.kind === 'free') return { from: period.from, to: period.to }
+  if (period.preset === 'hour') return { from: now - HOUR_MS, to: now }
+  const today = zoned(now, tz).startOfDay()
+  const from = today.subtract({ days: DAYS_BACK[period.preset] }).startOfDay()
+  return { from: from.epochMilliseconds, to: Math.max(now, from.epochMilliseconds + 1) }
+}
+
+/** The one before it: days begin where days begin, also when the clocks are changed between them. */
+export function rangeBefore(period: Period, { from, to }: Range, tz: string): Range {
+  const start = zoned(from, tz).subtract(lengthOf(period, { from, to })).epochMilliseconds
+  return { from: start, to: start + (to - from) }
+}
+
+function lengthOf(period: Period, { from, to }: Range): Temporal.DurationLike {
+  if (period.kind === 'free') return { milliseconds: to - from }
+  return period.preset === 'hour' ? { hours: 1 } : { days: DAYS_BACK[period.preset] + 1 }
+}
+
+/** Whether more clicks can come into it. */
+export function isOpen(period: Period, now: number): boolean {
+  return period.kind === 'preset' || period.to > now
+}
+
+/** The step that shows a period best, where nobody has chosen one. */
+export function stepFor(period: Period): Step {
+  if (period.kind === 'preset') {
+    return ({ hour: 'minute', today: 'hour', '7days': 'hour', '30days': 'day' } as const)[
+      period.preset
+    ]
+  }
+  const length = period.to - period.from
+  if (length <= 6 * HOUR_MS) return 'minute'
+  if (length <= 14 * DAY_MS) return 'hour'
+  if (length <= 400 * DAY_MS) return 'day'
+  return 'month'
+}
+
+const STEP_MS = {
+  minute: MINUTE_MS,
+  hour: HOUR_MS,
+  day: DAY_MS,
+  week: 7 * DAY_MS,
+  month: 30 * DAY_MS,
+} as const satisfies Record<Step, number>
+/** A chart has no room for more, and the service answers no more. */
+const STEPS_MAX = 100_000
+
+export function isTooFine(step: Step, { from, to }: Range): boolean {
+  return (to - from) / STEP_MS[step] > STEPS_MAX - 2
+}
+
+/** The minute that contains an instant, or was told not to: its first instant. */
+export function minuteOf(instant: number): number {
+  return Math.floor(instant / MINUTE_MS) * MINUTE_MS
+}
+
+/** When the step that begins at `start` ends. */
+export function endOfStep(start: number, step: Step, tz: string): number {
+  if (step === 'minute') return start + MINUTE_MS
+  return zoned(start, tz).add({ [`${step}s`]: 1 }).epochMilliseconds
+}
+
+/** What a clock in the zone shows, as `<input type="datetime-local">` writes it. */
+export function wallTime(instant: number, tz: string): string {
+  return zoned(instant, tz).toPlainDateTime().toString({ smallestUnit: 'minute' })
+}
+
+/** The instant at which a clock in the zone shows it; undefined: it is no time. */
+export function instantOf(wallTimeText: string, tz: string): number | undefined {
+  try {
+    return Temporal.PlainDateTime.from(wallTimeText).toZonedDateTime(tz).epochMilliseconds
+  } catch {
+    return undefined
+  }
+}
+
+/** As the service writes timestamps: `Z` for UTC, else with the offset. */
+export function timestamp(instant: number, tz: string): string {
+  if (tz === 'UTC') return new Date(instant).toISOString().replace('.000Z', 'Z')
+  return zoned(instant, tz).toString({ timeZoneName: 'never', smallestUnit: 'second' })
+}
+
+function zoned(instant: number, tz: string): Temporal.ZonedDateTime {
+  return Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(tz)
+}
+
+/** The zones to choose from, with this one among them. */
+export function zonesWith(tz: string): readonly string[] {
+  return [...new Set(['UTC', tz, ...Intl.supportedValuesOf('timeZone')])]
+}
+
+/** Whether the browser knows the zone. */
+export function isZone(tz: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: tz })
+    return true
+  } catch {
+    return false
+  }
+}

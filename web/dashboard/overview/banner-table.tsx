@@ -1,0 +1,174 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { Banner } from '../api/api.ts'
+import { useApp, useLanguage } from '../frame/app.ts'
+import { Pager } from '../frame/pager.tsx'
+import { hashOf, type View } from '../route.ts'
+import { Course } from './course.tsx'
+import { FIRST_ORDERS, type Column, type Order } from './order.ts'
+import type { OverviewModel } from './overview-model.ts'
+import { useSorted } from './sorted.ts'
+
+const PAGE_ROWS = 50
+
+interface BannerTableProps {
+  readonly model: OverviewModel
+  readonly banners: readonly Banner[]
+  readonly view: Extract<View, { kind: 'overview' }>
+}
+
+/** Every banner with its total and its course, fifty on a page. */
+export function BannerTable({ model, banners, view }: BannerTableProps) {
+  const app = useApp()
+  const language = useLanguage()
+  const { text } = language
+  const [order, setOrder] = useState<Order>(FIRST_ORDERS.clicks)
+  const [withArchived, setArchived] = useState(false)
+  const [page, setPage] = useState(0)
+  const { search } = view
+  const totals = model.totals.value
+  const { ids, hold } = useSorted(banners, {
+    search,
+    withArchived,
+    order,
+    totals,
+    compare: (one, other) => one.localeCompare(other, language.code, { numeric: true }),
+  })
+  const pages = Math.max(1, Math.ceil(ids.length / PAGE_ROWS))
+  const shownPage = Math.min(page, pages - 1)
+  const shown = ids.slice(shownPage * PAGE_ROWS, (shownPage + 1) * PAGE_ROWS)
+  useEffect(() => model.show(shown), [shown.join()])
+  const known = new Map(banners.map((banner) => [banner.id, banner]))
+  return (
+    <>
+      <Tools
+        search={search}
+        onSearch={(typed) => {
+          setPage(0)
+          app.replace({ ...view, search: typed })
+        }}
+        withArchived={withArchived}
+        onArchived={setArchived}
+        found={ids.length}
+      />
+      <table class="banners">
+        <thead>
+          <tr>
+            {(['id', 'name'] as const).map((column) => (
+              <Heading key={column} column={column} order={order} onOrder={setOrder} />
+            ))}
+            <th scope="col" class="course-column">
+              {text.course}
+            </th>
+            <Heading column="clicks" order={order} onOrder={setOrder} />
+          </tr>
+        </thead>
+        <tbody {...hold}>
+          {shown.map((id) => {
+            const banner = known.get(id)
+            return (
+              banner && (
+                <Row
+                  key={id}
+                  banner={banner}
+                  total={totals && (totals.get(id) ?? 0)}
+                  counts={model.courseOf(id)}
+                  href={hashOf({ kind: 'banner', id, period: view.period, ...FIRST_CHOICE })}
+                />
+              )
+            )
+          })}
+        </tbody>
+      </table>
+      {ids.length === 0 && (
+        <p class="quiet">{banners.length > 0 ? text.nothingFound : text.noBanners}</p>
+      )}
+      <Pager rows={ids.length} pageRows={PAGE_ROWS} page={shownPage} onPage={setPage} />
+    </>
+  )
+}
+
+interface ToolsProps {
+  readonly search: string
+  readonly onSearch: (text: string) => void
+  readonly withArchived: boolean
+  readonly onArchived: (withArchived: boolean) => void
+  readonly found: number
+}
+
+function Tools({ search, onSearch, withArchived, onArchived, found }: ToolsProps) {
+  const language = useLanguage()
+  const { text } = language
+  return (
+    <div class="tools">
+      <input
+        type="search"
+        aria-label={text.search}
+        placeholder={text.search}
+        value={search}
+        onInput={(event) => onSearch(event.currentTarget.value)}
+      />
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={withArchived}
+          onChange={(event) => onArchived(event.currentTarget.checked)}
+        />
+        {text.showArchived}
+      </label>
+      <span class="quiet">{text.bannerCount(found, language)}</span>
+    </div>
+  )
+}
+
+const FIRST_CHOICE = { step: undefined, tz: undefined, form: 'chart' } as const
+
+interface RowProps {
+  readonly banner: Banner
+  readonly total: number | undefined
+  readonly counts: readonly number[] | undefined
+  readonly href: string
+}
+
+function Row({ banner: { id, name, status }, total, counts, href }: RowProps) {
+  const language = useLanguage()
+  const { text } = language
+  return (
+    <tr>
+      <td class="id">{id}</td>
+      <th scope="row">
+        <a href={href}>{name}</a>
+        {status !== 'active' && <span class={`badge ${status}`}>{text.status[status]}</span>}
+      </th>
+      <td class="course-column">
+        <Course counts={counts} name={name} />
+      </td>
+      <td class="count">{total === undefined ? text.none : language.number(total)}</td>
+    </tr>
+  )
+}
+
+interface HeadingProps {
+  readonly column: Column
+  readonly order: Order
+  readonly onOrder: (order: Order) => void
+}
+
+function Heading({ column, order, onOrder }: HeadingProps) {
+  const { text } = useLanguage()
+  const name = { clicks: text.clicks, name: text.name, id: text.id }[column]
+  const isSorted = order.column === column
+  const direction = order.isDescending ? 'descending' : 'ascending'
+  const turned = { column, isDescending: !order.isDescending }
+  return (
+    <th scope="col" class={column} aria-sort={isSorted ? direction : 'none'}>
+      <button
+        type="button"
+        title={text.sortBy(name)}
+        onClick={() => onOrder(isSorted ? turned : FIRST_ORDERS[column])}
+      >
+        {name}
+        <span aria-hidden="true">{isSorted ? (order.isDescending ? ' ▼' : ' ▲') : ''}</span>
+      </button>
+    </th>
+  )
+}

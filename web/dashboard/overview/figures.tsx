@@ -1,0 +1,45 @@
+import type { ReadonlySignal } from '@preact/signals'
+import { useApp, useLanguage } from '../frame/app.ts'
+import type { Figure, OverviewModel } from './overview-model.ts'
+
+/** The clicks of the last minute, hour and day, and how many come now. */
+export function Figures({ model }: { readonly model: OverviewModel }) {
+  const language = useLanguage()
+  const { text } = language
+  const rate = model.rate.value
+  return (
+    <dl class="figures">
+      <FigureTile title={text.lastMinute} figure={model.minute} />
+      <FigureTile title={text.lastHour} figure={model.hour} />
+      <FigureTile title={text.lastDay} figure={model.day} />
+      <div title={text.rateAbout}>
+        <dt>{text.rate}</dt>
+        <dd>{rate === undefined ? text.none : language.decimal(Math.round(rate * 10) / 10)}</dd>
+        <dd class="quiet">{text.perSecond}</dd>
+      </div>
+    </dl>
+  )
+}
+
+interface FigureTileProps {
+  readonly title: string
+  readonly figure: ReadonlySignal<Figure | undefined>
+}
+
+function FigureTile({ title, figure }: FigureTileProps) {
+  const zone = useApp().zone.value
+  const language = useLanguage()
+  const { text } = language
+  const { value } = figure
+  return (
+    <div>
+      <dt>{title}</dt>
+      <dd>{value === undefined ? text.none : language.number(value.total)}</dd>
+      <dd class="quiet">
+        {value !== undefined &&
+          text.since(language.date(value.since, zone, { hour: 'numeric', minute: '2-digit' }))}
+        &nbsp;
+      </dd>
+    </div>
+  )
+}

@@ -1,0 +1,253 @@
+import { computed, signal } from '@preact/signals'
+import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
+import { LiveStream, type LiveRow } from '../api/live-stream.ts'
+import { Schedule } from '../frame/schedule.ts'
+import { LiveCounts } from '../model/live-counts.ts'
+import { minuteOf, rangeOf, type Period } from '../model/period.ts'
+import { Rate } from '../model/rate.ts'
+import { courseStep } from './course-step.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+/** The stream tells the current minute and ten before it; the oldest may be gone by the next request. */
+const LIVE_MINUTES_MS = 9 * MINUTE_MS
+const REFRESH_MS = 5_000
+
+/** Totals as they were answered; what comes later is added to them from the live counts. */
+interface Base {
+  readonly range: Range
+  /** The answers end here, and live counts begin. Infinity: nothing is live yet. */
+  readonly liveFrom: number
+  readonly total: number
+  readonly banners: ReadonlyMap<number, number>
+  readonly hour: { readonly since: number; readonly total: number }
+  readonly day: { readonly since: number; readonly total: number }
+}
+
+interface Courses {
+  readonly step: Step
+  readonly counts: ReadonlyMap<number, readonly number[]>
+  /** What each banner's total was when they were answered. */
+  readonly totals: ReadonlyMap<number, number>
+}
+
+export interface Figure {
+  readonly since: number
+  readonly total: number
+}
+
+/**
+ * The numbers of the overview. A request tells the totals up to some minutes ago, the live stream
+ * every minute since: together they are each click once. Once a minute, when ranges have moved on,
+ * the request is made again; every five seconds while there is no stream.
+ */
+export class OverviewModel {
+  readonly banners = signal<readonly Banner[] | undefined>(undefined)
+  readonly completeness = signal<Completeness | undefined>(undefined)
+  /** Clicks a second. */
+  readonly rate = signal<number | undefined>(undefined)
+  readonly stream: LiveStream
+  readonly #api: Api
+  readonly #live = new LiveCounts()
+  readonly #rate = new Rate()
+  /** Of the last second: minutes begin, also without clicks. */
+  readonly #now = signal(0)
+  readonly #wasEmpty = signal(false)
+  readonly #base = signal<Base | undefined>(undefined)
+  readonly #courses = signal<Courses | undefined>(undefined)
+  readonly #ended = new AbortController()
+  readonly #numbers: Schedule
+  readonly #course: Schedule
+  readonly #list: Schedule
+  readonly #freshness: Schedule
+  readonly #second: ReturnType<typeof setInterval>
+  #period: Period
+  #zone: string
+  #shown: readonly number[] = []
+  readonly #isFollowing = signal(false)
+
+  constructor(api: Api, { period, zone }: { readonly period: Period; readonly zone: string }) {
+    this.#api = api
+    this.#period = period
+    this.#zone = zone
+    const nextMinuteMs = (): number => MINUTE_MS - (api.now() % MINUTE_MS)
+    this.#numbers = new Schedule({
+      work: () => this.#readNumbers(),
+      nextMs: () => (this.#isFollowing.peek() ? nextMinuteMs() : REFRESH_MS),
+    })
+    this.#course = new Schedule({ work: () => this.#readCourses(), nextMs: nextMinuteMs })
+    this.#freshness = new Schedule({ work: () => this.#readFreshness(), nextMs: () => REFRESH_MS })
+    this.#list = new Schedule({
+      work: () => api.banners((all) => (this.banners.value = all), this.#ended.signal),
+      nextMs: () => MINUTE_MS,
+    })
+    this.stream = new LiveStream({ api, onRows: (rows, isFirst) => this.#take(rows, isFirst) })
+    this.#now.value = api.now()
+    this.#second = setInterval(() => this.#tick(), 1_000)
+  }
+
+  /** Why the numbers are not up to date. */
+  readonly failure = computed(() =>
+    this.#schedules().reduce<unknown>((first, { failure }) => first ?? failure.value, undefined),
+  )
+  readonly minute = computed<Figure | undefined>(() => {
+    if (!this.#isFollowing.value) return undefined
+    const since = minuteOf(this.#now.value - MINUTE_MS)
+    return { since, total: this.#live.total(since) }
+  })
+  readonly hour = computed(() => this.#figure(this.#base.value?.hour))
+  readonly day = computed(() => this.#figure(this.#base.value?.day))
+  /** No click was ever counted. */
+  readonly isUntouched = computed(() => this.#wasEmpty.value && this.day.value?.total === 0)
+  /** Of the chosen range: that of each banner with clicks. */
+  readonly totals = computed<ReadonlyMap<number, number> | undefined>(() => {
+    const base = this.#base.value
+    if (base === undefined) return undefined
+    const { from, to } = liveRange(base)
+    const totals = new Map(base.banners)
+    for (const [id, count] of this.#live.byBanner(from, to))
+      totals.set(id, (totals.get(id) ?? 0) + count)
+    return totals
+  })
+  readonly total = computed(() => {
+    const base = this.#base.value
+    if (base === undefined) return undefined
+    const { from, to } = liveRange(base)
+    return base.total + this.#live.total(from, to)
+  })
+
+  /** The counts of a banner over the range, and what has come since they were read. */
+  courseOf(bannerId: number): readonly number[] | undefined {
+    const courses = this.#courses.value
+    const counts = courses?.counts.get(bannerId)
+    if (courses === undefined || counts === undefined) return undefined
+    const before = courses.totals.get(bannerId) ?? 0
+    const later = Math.max(0, (this.totals.value?.get(bannerId) ?? 0) - before)
+    return [...counts.slice(0, -1), (counts.at(-1) ?? 0) + later]
+  }
+
+  /** The banners whose course is wanted. */
+  show(bannerIds: readonly number[]): void {
+    if (bannerIds.join() === this.#shown.join()) return
+    this.#shown = bannerIds
+    this.#course.soon()
+  }
+
+  choose(period: Period, zone: string): void {
+    this.#period = period
+    this.#zone = zone
+    this.#base.value = undefined
+    this.#courses.value = undefined
+    this.#numbers.soon()
+    this.#course.soon()
+  }
+
+  retry(): void {
+    for (const schedule of this.#schedules()) schedule.soon()
+  }
+
+  close(): void {
+    clearInterval(this.#second)
+    this.#ended.abort()
+    this.stream.close()
+    for (const schedule of this.#schedules()) schedule.close()
+  }
+
+  #take(rows: readonly LiveRow[], isFirst: boolean): void {
+    const now = this.#api.now()
+    const added = this.#live.take(rows)
+    if (isFirst) {
+      this.#rate.begin(now)
+      this.#isFollowing.value = true
+      this.#numbers.soon()
+    } else {
+      this.#rate.add(added, now)
+    }
+    const known = new Set(this.banners.value?.map(({ id }) => id))
+    if (this.banners.value && rows.some(({ bannerId }) => !known.has(bannerId))) this.#list.soon()
+  }
+
+  #tick(): void {
+    if (document.hidden) return
+    if (this.#isFollowing.peek() && this.stream.state.peek() !== 'open') {
+      this.#isFollowing.value = false
+      this.#numbers.soon()
+    }
+    this.rate.value = this.#isFollowing.peek() ? this.#rate.perSecond(this.#api.now()) : undefined
+    this.#now.value = this.#api.now()
+  }
+
+  async #readNumbers(): Promise<void> {
+    const now = this.#api.now()
+    const liveFrom = this.#isFollowing.peek() ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
+    const range = rangeOf(this.#period, this.#zone, now)
+    const period = this.#period
+    const [chosen, hour, day] = await Promise.all([
+      this.#totals(range, liveFrom),
+      this.#totals({ from: now - HOUR_MS, to: now }, liveFrom, 1),
+      this.#totals({ from: now - DAY_MS, to: now }, liveFrom, 1),
+    ])
+    if (day.total === 0) {
+      const all = await this.#api.totals({ from: 0, to: now }, 1, this.#ended.signal)
+      this.#wasEmpty.value = all.total === 0
+    }
+    if (period !== this.#period) return // somebody chose another meanwhile
+    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(now) - LIVE_MINUTES_MS))
+    this.#base.value = {
+      range: { from: range.from, to: this.#period.kind === 'free' ? range.to : Infinity },
+      liveFrom,
+      total: chosen.total,
+      banners: chosen.banners,
+      hour: { since: minuteOf(now - HOUR_MS), total: hour.total },
+      day: { since: minuteOf(now - DAY_MS), total: day.total },
+    }
+  }
+
+  async #readFreshness(): Promise<void> {
+    const now = this.#api.now()
+    this.completeness.value = await this.#api.totals(
+      { from: now - 1, to: now },
+      1,
+      this.#ended.signal,
+    )
+  }
+
+  async #totals({ from, to }: Range, liveFrom: number, top?: number) {
+    const end = Math.min(to, liveFrom)
+    if (minuteOf(from) >= end) return { total: 0, banners: new Map<number, number>() } // all is live
+    return await this.#api.totals({ from, to: end }, top, this.#ended.signal)
+  }
+
+  async #readCourses(): Promise<void> {
+    const banners = this.#shown
+    if (banners.length === 0) return
+    const range = rangeOf(this.#period, this.#zone, this.#api.now())
+    const step = courseStep(range)
+    const question = { ...range, banners, step, tz: this.#zone }
+    const answer = await this.#api.series(question, this.#ended.signal)
+    if (banners !== this.#shown) return
+    const of = <T>(value: (series: BannerSeries) => T): ReadonlyMap<number, T> =>
+      new Map(answer.banners.map((series) => [series.bannerId, value(series)]))
+    this.#courses.value = {
+      step,
+      counts: of(({ counts }) => counts),
+      totals: of(({ total }) => total),
+    }
+  }
+
+  #schedules(): readonly Schedule[] {
+    return [this.#list, this.#numbers, this.#course, this.#freshness]
+  }
+
+  #figure(figure: Figure | undefined): Figure | undefined {
+    const base = this.#base.value
+    if (figure === undefined || base === undefined) return undefined
+    return { since: figure.since, total: figure.total + this.#live.total(base.liveFrom) }
+  }
+}
+
+/** The part of the range that the live counts tell. */
+function liveRange({ range, liveFrom }: Base): Range {
+  return { from: Math.max(minuteOf(range.from), liveFrom), to: range.to }
+}

@@ -1,0 +1,101 @@
+import { STEPS, type Step } from './api/api.ts'
+import { isZone, PRESETS, type Period, type Preset } from './model/period.ts'
+
+/** How the numbers of a banner are shown. */
+export type Form = 'chart' | 'table'
+
+export type View =
+  | { readonly kind: 'overview'; readonly period: Period; readonly search: string }
+  | {
+      readonly kind: 'banner'
+      readonly id: number
+      readonly period: Period
+      /** Undefined: what suits the period. */
+      readonly step: Step | undefined
+      /** Undefined: the zone that was chosen last. */
+      readonly tz: string | undefined
+      readonly form: Form
+    }
+  | { readonly kind: 'new' }
+  | { readonly kind: 'unknown' }
+
+export const LAST_HOUR: Period = { kind: 'preset', preset: 'hour' }
+export const OVERVIEW: View = { kind: 'overview', period: LAST_HOUR, search: '' }
+
+/** The view of an address: what follows `#`. What cannot be read in its query is left out. */
+export function viewOf(text: string): View {
+  const [path = '', ...rest] = text.replace(/^#/, '').split('?')
+  const query = new URLSearchParams(rest.join('?'))
+  const period = periodOf(query)
+  const [, bannerId] = /^\/banners\/([1-9]\d{0,9})$/.exec(path) ?? []
+  if (bannerId !== undefined) {
+    const tz = query.get('tz') ?? ''
+    return {
+      kind: 'banner',
+      id: Number(bannerId),
+      period,
+      step: STEPS.find((step) => step === query.get('step')),
+      tz: isZone(tz) ? tz : undefined,
+      form: query.get('as') === 'table' ? 'table' : 'chart',
+    }
+  }
+  if (path === '/new') return { kind: 'new' }
+  if (path === '/' || path === '')
+    return { kind: 'overview', period, search: query.get('search') ?? '' }
+  return { kind: 'unknown' }
+}
+
+/** The address of a view. */
+export function hashOf(view: View): string {
+  switch (view.kind) {
+    case 'overview': {
+      return hash('/', {
+        ...fieldsOf(view.period),
+        ...(view.search !== '' && { search: view.search }),
+      })
+    }
+    case 'banner': {
+      const { id, period, step, tz, form } = view
+      return hash(`/banners/${id}`, {
+        ...fieldsOf(period),
+        ...(step && { step }),
+        ...(tz !== undefined && { tz }),
+        ...(form === 'table' && { as: form }),
+      })
+    }
+    case 'new': {
+      return '#/new'
+    }
+    case 'unknown': {
+      return '#/'
+    }
+  }
+  return view satisfies never
+}
+
+function hash(path: string, fields: Readonly<Record<string, string>>): string {
+  // Both may stand in a query as they are, and are easier to read.
+  const query = new URLSearchParams(fields).toString().replaceAll('%3A', ':').replaceAll('%2F', '/')
+  return `#${path}${query === '' ? '' : `?${query}`}`
+}
+
+function periodOf(query: URLSearchParams): Period {
+  const from = Date.parse(query.get('from') ?? '')
+  const to = Date.parse(query.get('to') ?? '')
+  if (from >= 0 && from < to) return { kind: 'free', from, to }
+  const preset = PRESETS.find((each) => each === query.get('range'))
+  return preset === undefined ? LAST_HOUR : { kind: 'preset', preset }
+}
+
+function fieldsOf(period: Period): Readonly<Record<string, string>> {
+  if (period.kind === 'free') {
+    return { from: instantText(period.from), to: instantText(period.to) }
+  }
+  return period.preset === DEFAULT_PRESET ? {} : { range: period.preset }
+}
+
+const DEFAULT_PRESET: Preset = 'hour'
+
+function instantText(instant: number): string {
+  return new Date(instant).toISOString().replace(/(:00)?\.000Z$/, 'Z')
+}
