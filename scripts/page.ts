@@ -1,5 +1,14 @@
 // Makes the pages that the service serves: dist/page. run.mjs calls it when their sources change.
-import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 import { DASHBOARD } from './dashboard.ts'
 
@@ -16,3 +25,9 @@ for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css']) {
 }
 
 await build({ ...DASHBOARD, logLevel: 'warn' })
+
+// Once, at the best level, so that the service has nothing to compress and nothing to keep.
+for (const file of globSync('**/*.{css,html,js,svg}', { cwd: PAGE })) {
+  const url = new URL(file, PAGE)
+  writeFileSync(new URL(`${file}.gz`, PAGE), gzipSync(readFileSync(url), { level: 9 }))
+}

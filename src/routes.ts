@@ -15,9 +15,10 @@ import { AppError } from './errors.ts'
 import type { Fields } from './fields.ts'
 import { checkRead, type Tokens } from './http/access.ts'
 import { readBody } from './http/body.ts'
-import { descriptionOf, DOCS_FILES, docsFile, toDocs } from './http/docs.ts'
+import { descriptionOf } from './http/description.ts'
 import { healthz, metricsPage, readyz, type ReadyPart } from './http/health.ts'
 import { OPERATIONS } from './http/operations.ts'
+import { pageFolder } from './http/page.ts'
 import { bannerIdOf, queryOf, type Operation, type Route } from './http/route.ts'
 import type { Metrics } from './metrics.ts'
 import { getLive, type LiveParts } from './query/live-handlers.ts'
@@ -235,19 +236,34 @@ function operating(
       handle: descriptionOf(description),
       operation: OPERATIONS.openapi,
     },
+    ...pages(),
+  ]
+}
+
+/** Of docs/index.html. */
+const DOCS_FILES = ['docs.js', 'swagger-ui-bundle.js', 'swagger-ui.css']
+
+function pages(): Route[] {
+  const methods = ['GET', 'HEAD'] as const
+  const access = 'open'
+  const dashboard = pageFolder('dashboard', 'checked')
+  const assets = pageFolder('dashboard/assets', 'hashed')
+  const docs = pageFolder('docs', 'checked')
+  return [
     {
       methods,
-      path: '/docs',
-      access: 'open',
-      handle: docsFile('index.html'),
-      operation: OPERATIONS.docs,
+      path: '/',
+      access,
+      handle: dashboard('index.html'),
+      operation: OPERATIONS.dashboard,
     },
-    { methods, path: '/', access: 'open', handle: toDocs },
-    ...DOCS_FILES.map((file) => ({
+    { methods, path: '/assets/:file', access, handle: assets() },
+    { methods, path: '/docs', access, handle: docs('index.html'), operation: OPERATIONS.docs },
+    ...DOCS_FILES.map((file): Route => ({
       methods,
       path: `/docs/${file}`,
-      access: 'open' as const,
-      handle: docsFile(file),
+      access,
+      handle: docs(file),
     })),
   ]
 }

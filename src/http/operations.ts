@@ -75,6 +75,17 @@ export const OPERATIONS = {
     },
     errors: [],
   },
+  dashboard: {
+    id: 'readDashboard',
+    tag: 'Operating',
+    summary: 'The dashboard: a page that shows the clicks, and the banners',
+    answer: {
+      status: 200,
+      description: 'A page.',
+      content: { 'text/html': { example: '<!doctype html>' } },
+    },
+    errors: [],
+  },
   docs: {
     id: 'readDocumentation',
     tag: 'Operating',

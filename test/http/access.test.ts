@@ -73,7 +73,9 @@ const OPEN: readonly RouteOfTable[] = [
   { method: 'GET', path: '/openapi.json', status: 200 },
   { method: 'GET', path: '/docs', status: 200 },
   { method: 'GET', path: '/docs/docs.js', status: 200 },
-  { method: 'GET', path: '/', status: 302 },
+  { method: 'GET', path: '/', status: 200 },
+  { method: 'HEAD', path: '/', status: 200 },
+  { method: 'GET', path: '/assets/nothing.js', status: 404 },
 ]
 
 const READING: readonly RouteOfTable[] = [

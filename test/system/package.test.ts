@@ -45,7 +45,9 @@ before(() => {
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
   npm(copy, 'pack')
   // What somebody left in dist since it was built.
-  writeFileSync(join(copy, 'dist', 'stray.js'), '')
+  for (const place of ['dist', 'dist/page/dashboard/assets']) {
+    writeFileSync(join(copy, place, 'stray.js'), '')
+  }
   npm(copy, 'pack', `--pack-destination=${folder.path}`)
   mkdirSync(empty)
   // The folder is named, or npm would look for a package.json in those above.
@@ -118,8 +120,20 @@ function assertArgument(pid: number, argument: string): void {
   assert.ok(args.includes(argument), args.join(' '))
 }
 
+/** The dashboard and the page of the API, with the files that they name. */
+async function seePages(origin: string): Promise<void> {
+  for (const page of ['/', '/docs']) {
+    const answer = await fetch(`${origin}${page}`)
+    assert.equal(answer.status, 200, page)
+    const files = (await answer.text()).matchAll(/(?:src|href)="((?:\.\/assets|docs)\/[^"]+)"/g)
+    const paths = [...files].map(([, file = '']) => file)
+    assert.ok(paths.length >= 3, page)
+    for (const path of paths) assert.equal((await fetch(new URL(path, origin))).status, 200, path)
+  }
+}
+
 async function countOnce({ origin }: Service): Promise<void> {
-  assert.equal((await fetch(`${origin}/docs/swagger-ui.css`)).status, 200)
+  await seePages(origin)
   const answer = await fetch(`${origin}/counter/1`, { method: 'POST' })
   assert.equal(answer.status, 200)
   assert.equal(await totalOf(origin), 1)
@@ -131,15 +145,18 @@ test('the tarball holds what the program needs, and nothing else', () => {
     path.replace(/^src(.*)\.ts$/, 'dist$1.js'),
   )
   const schemas = globSync('sql/*/*.sql', { cwd: ROOT })
+  const docs = ['docs.js', 'index.html', 'swagger-ui-bundle.js', 'swagger-ui.css']
+  // Their names tell their content: those that other tests see, built of the same sources.
+  const hashed = globSync('dist/page/dashboard/assets/*.{css,js,svg}', { cwd: ROOT })
   const page = [
-    'docs.js',
-    'index.html',
-    'swagger-ui-bundle.js',
-    'swagger-ui.LICENSE.txt',
-    'swagger-ui.css',
-  ].map((file) => `dist/page/docs/${file}`)
+    ...docs.map((file) => `dist/page/docs/${file}`),
+    'dist/page/dashboard/index.html',
+    ...hashed,
+  ].flatMap((file) => [file, `${file}.gz`])
   const root = ['LICENSE', 'README.md', 'banners.json', 'package.json']
-  const wanted = [...root, ...schemas, ...compiled, ...page]
+  const license = 'dist/page/docs/swagger-ui.LICENSE.txt'
+  const wanted = [...root, ...schemas, ...compiled, ...page, license]
+  assert.ok(hashed.length >= 3)
   assert.deepEqual(listed.toSorted(), wanted.map((path) => `package/${path}`).toSorted())
 })
 
