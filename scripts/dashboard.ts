@@ -13,6 +13,7 @@ export const DASHBOARD: InlineConfig = {
   build: {
     outDir: folder('dist/page/dashboard/'),
     emptyOutDir: true,
+    license: { fileName: 'licenses.md' }, // of what is bundled: their authors ask for it
     target: 'es2022',
     assetsInlineLimit: 0, // the security policy allows no data URL of a script
     modulePreload: { polyfill: false }, // would be an inline script

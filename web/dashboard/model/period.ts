@@ -1,4 +1,7 @@
-import { Temporal } from 'temporal-polyfill'
+// One function of the library at a time: the whole of it is a third of the page.
+import * as Instants from 'temporal-polyfill/fns/Instant'
+import * as WallTimes from 'temporal-polyfill/fns/PlainDateTime'
+import * as Zoned from 'temporal-polyfill/fns/ZonedDateTime'
 import type { Range, Step } from '../api/api.ts'
 
 const MINUTE_MS = 60_000
@@ -19,20 +22,22 @@ const DAYS_BACK = { today: 0, '7days': 6, '30days': 29 } as const
 export function rangeOf(period: Period, tz: string, now: number): Range {
   if (period.kind === 'free') return { from: period.from, to: period.to }
   if (period.preset === 'hour') return { from: now - HOUR_MS, to: now }
-  const today = zoned(now, tz).startOfDay()
-  const from = today.subtract({ days: DAYS_BACK[period.preset] }).startOfDay()
-  return { from: from.epochMilliseconds, to: Math.max(now, from.epochMilliseconds + 1) }
+  const day = Zoned.subtractDays(zoned(now, tz), DAYS_BACK[period.preset])
+  const from = Zoned.startOfDay(day).epochMilliseconds
+  return { from, to: Math.max(now, from + 1) }
 }
 
 /** The one before it: days begin where days begin, also when the clocks are changed between them. */
 export function rangeBefore(period: Period, { from, to }: Range, tz: string): Range {
-  const start = zoned(from, tz).subtract(lengthOf(period, { from, to })).epochMilliseconds
+  const start = startBefore(period, { from, to }, tz)
   return { from: start, to: start + (to - from) }
 }
 
-function lengthOf(period: Period, { from, to }: Range): Temporal.DurationLike {
-  if (period.kind === 'free') return { milliseconds: to - from }
-  return period.preset === 'hour' ? { hours: 1 } : { days: DAYS_BACK[period.preset] + 1 }
+function startBefore(period: Period, { from, to }: Range, tz: string): number {
+  if (period.kind === 'free') return from - (to - from)
+  if (period.preset === 'hour') return from - HOUR_MS
+  const days = DAYS_BACK[period.preset] + 1
+  return Zoned.subtractDays(zoned(from, tz), days).epochMilliseconds
 }
 
 /** Whether more clicks can come into it. */
@@ -76,31 +81,41 @@ export function minuteOf(instant: number): number {
 /** When the step that begins at `start` ends. */
 export function endOfStep(start: number, step: Step, tz: string): number {
   if (step === 'minute') return start + MINUTE_MS
-  return zoned(start, tz).add({ [`${step}s`]: 1 }).epochMilliseconds
+  const add = {
+    hour: Zoned.addHours,
+    day: Zoned.addDays,
+    week: Zoned.addWeeks,
+    month: Zoned.addMonths,
+  }[step]
+  return add(zoned(start, tz), 1).epochMilliseconds
 }
 
 /** What a clock in the zone shows, as `<input type="datetime-local">` writes it. */
 export function wallTime(instant: number, tz: string): string {
-  return zoned(instant, tz).toPlainDateTime().toString({ smallestUnit: 'minute' })
+  return WallTimes.toString(Zoned.toPlainDateTime(zoned(instant, tz)), { smallestUnit: 'minute' })
 }
 
 /** The instant at which a clock in the zone shows it; undefined: it is no time. */
 export function instantOf(wallTimeText: string, tz: string): number | undefined {
+  const numbers = wallTimeText.match(/\d+/g)?.map(Number) ?? []
+  const [year, month, day, hour, minute] = numbers
+  if (year === undefined || month === undefined || day === undefined) return undefined
   try {
-    return Temporal.PlainDateTime.from(wallTimeText).toZonedDateTime(tz).epochMilliseconds
+    const shown = WallTimes.create(year, month, day, hour, minute)
+    return WallTimes.toZonedDateTime(shown, tz).epochMilliseconds
   } catch {
-    return undefined
+    return undefined // no such day, or no year that can be told
   }
 }
 
 /** As the service writes timestamps: `Z` for UTC, else with the offset. */
 export function timestamp(instant: number, tz: string): string {
   if (tz === 'UTC') return new Date(instant).toISOString().replace('.000Z', 'Z')
-  return zoned(instant, tz).toString({ timeZoneName: 'never', smallestUnit: 'second' })
+  return Zoned.toString(zoned(instant, tz), { timeZoneName: 'never', smallestUnit: 'second' })
 }
 
-function zoned(instant: number, tz: string): Temporal.ZonedDateTime {
-  return Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(tz)
+function zoned(instant: number, tz: string): Zoned.Record {
+  return Instants.toZonedDateTimeISO(Instants.fromEpochMilliseconds(instant), tz)
 }
 
 /** The zones to choose from, with this one among them. */

@@ -37,7 +37,7 @@ function FigureTile({ title, figure }: FigureTileProps) {
       <dd>{value === undefined ? text.none : language.number(value.total)}</dd>
       <dd class="quiet">
         {value !== undefined &&
-          text.since(language.date(value.since, zone, { hour: 'numeric', minute: '2-digit' }))}
+          text.since(language.date(value.since, zone, { hour: '2-digit', minute: '2-digit' }))}
         &nbsp;
       </dd>
     </div>
