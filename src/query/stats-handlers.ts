@@ -66,6 +66,8 @@ async function sendSeries(
   return sendAnswer(reply, query.format ?? acceptedFormat(reply.request), answer)
 }
 
+const NO_ROWS: Series = { at: new Float64Array(), count: new Float64Array() }
+
 /** The answer to a question about one banner. Throws `banner_not_found`. */
 export async function answerSeries(
   parts: Pick<StatsParts, 'banners' | 'ackTimeoutMs'> & {
@@ -76,7 +78,10 @@ export async function answerSeries(
 ) {
   const banner = knownBanner(bannerId, await parts.banners.find(bannerId))
   const slices = slicesOfSteps(query.starts)
-  const { rows, completeUntil } = await parts.counts.series(bannerId, 'click', slices)
+  const {
+    rows: [rows = NO_ROWS],
+    completeUntil,
+  } = await parts.counts.series([bannerId], 'click', slices)
   return {
     head: {
       bannerID: bannerId,

@@ -22,6 +22,8 @@ export interface BannerStore {
   /** What a process keeps in memory, and how it follows; since version 0: every banner. */
   changesSince(version: number): Promise<BannerChanges>
   find(id: number): Promise<Banner | undefined>
+  /** Those of some ids, in one look-up and in no order; ids that are not known have none. */
+  findAll(ids: readonly number[]): Promise<readonly Banner[]>
   /** By id. */
   list(page: BannerPage): Promise<readonly Banner[]>
   /**

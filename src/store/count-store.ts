@@ -86,8 +86,15 @@ export interface CountStore {
   /** Registers a source at position `from`, once, and returns the next position to count. */
   open(source: string, from: bigint): Promise<bigint>
   commit(aggregate: Aggregate): Promise<'counted' | 'superseded'>
-  /** One banner's rows of all slices, in time order. Banners that are not known have none. */
-  series(bannerId: number, tally: Tally, slices: readonly Slice[]): Promise<Snapshot<Series>>
+  /**
+   * The rows of all slices of each banner, in the order of the ids, all from one snapshot. Banners that
+   * are not known have none.
+   */
+  series(
+    bannerIds: readonly number[],
+    tally: Tally,
+    slices: readonly Slice[],
+  ): Promise<Snapshot<readonly Series[]>>
   /** Each banner's sum over all slices, banners with clicks only, most first, ties by id. */
   totals(tally: Tally, slices: readonly Slice[]): Promise<Snapshot<readonly BannerTotal[]>>
   /** All banners' rows of the minutes from `since` on, by minute, then banner. One snapshot. */

@@ -23,7 +23,7 @@ function answerOf({ counts, name = 'Autumn', completeUntil = NEXT_YEAR }: Given)
   const banner = { id: 42, name, url: null, status: 'active', createdAt: 0 } as const
   return answerSeries(
     {
-      counts: { series: async () => ({ rows, completeUntil }) },
+      counts: { series: async () => ({ rows: [rows], completeUntil }) },
       banners: { find: async () => banner },
       ackTimeoutMs: 5_000,
     },

@@ -28,6 +28,12 @@ export function testBannerStore(
     assert.ok(found !== undefined && found.createdAt > 0)
     assert.deepEqual(found, { ...DRAFTS[0], createdAt: found.createdAt })
     assert.equal(await store.find(8), undefined)
+    const some = await store.findAll([2_147_483_647, 8, 7])
+    assert.deepEqual(
+      some.toSorted((a, b) => a.id - b.id),
+      [found, await store.find(2_147_483_647)],
+    )
+    assert.deepEqual(await store.findAll([]), [])
     const ids = async (limit: number, after: number, withArchived: boolean) =>
       (await store.list({ limit, after, withArchived })).map(({ id }) => id)
     assert.deepEqual(await ids(10, 0, false), [2, 7])

@@ -11,7 +11,7 @@ import type { Span } from '../../src/log/click-log.ts'
 import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
 import { slicesOf } from '../../src/query/series.ts'
 import type { BannerStore } from '../../src/registry/banner-store.ts'
-import type { CountStore, Resolution } from '../../src/store/count-store.ts'
+import type { CountStore, Resolution, Series, Slice } from '../../src/store/count-store.ts'
 import { runs } from '../support/properties.ts'
 
 export type OpenedStore = CountStore & BannerStore & AsyncDisposable & { readonly clock: Clock }
@@ -31,9 +31,22 @@ function clickOf(bannerId: number, at: number, key?: string): Click {
 }
 
 async function countsOf(store: CountStore, bannerId: number, resolution: Resolution) {
-  const slice = { resolution, ...ALL_TIME }
-  const { rows } = await store.series(bannerId, 'click', [slice])
-  return Array.from(rows.at, (at, index) => [at, rows.count[index]])
+  const [counts] = await countsOfAll(store, [bannerId], [{ resolution, ...ALL_TIME }])
+  return counts
+}
+
+/** Each banner's rows as [instant, count]. */
+async function countsOfAll(
+  store: CountStore,
+  bannerIds: readonly number[],
+  slices: readonly Slice[],
+) {
+  const { rows } = await store.series(bannerIds, 'click', slices)
+  return rows.map(({ at, count }) => Array.from(at, (instant, index) => [instant, count[index]]))
+}
+
+function sumsOf(rows: readonly Series[]): number[] {
+  return rows.map(({ count }) => count.reduce((sum, each) => sum + each, 0))
 }
 
 async function seeded(open: () => Promise<OpenedStore>): Promise<OpenedStore> {
@@ -156,6 +169,68 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     assert.deepEqual(await store.recent('click', NOON + 2 * MINUTE_MS), [])
   })
 
+  test(`${name}: I19: the series of several banners are in the order asked for, merged or not`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    const slices = [
+      { resolution: 'minute', from: NOON - QUARTER_MS, to: NOON + MINUTE_MS },
+      { resolution: 'quarter', from: NOON + QUARTER_MS, to: NOON + 4 * QUARTER_MS },
+      { resolution: 'day', from: NOON + DAY_MS / 2, to: NOON + 9.5 * DAY_MS },
+    ] as const
+    const clicks = [
+      clickOf(1, NOON),
+      clickOf(3, NOON - 1),
+      clickOf(3, NOON),
+      clickOf(3, NOON + MINUTE_MS), // in no slice
+      clickOf(3, NOON + 3 * QUARTER_MS),
+      clickOf(2, NOON + QUARTER_MS - 1), // in no slice
+      clickOf(1, NOON + 5 * DAY_MS),
+    ]
+    // What the first batches have added may be merged by now, what the last one has is not.
+    for (let round = 1; round <= 5; round += 1) {
+      await store.commit(aggregate({ span: nextSpan(), clicks }))
+      assert.deepEqual(await countsOfAll(store, [3, 99, 1, 2], slices), [
+        [
+          [NOON - MINUTE_MS, round],
+          [NOON, round],
+          [NOON + 3 * QUARTER_MS, round],
+        ],
+        [],
+        [
+          [NOON, round],
+          [Date.UTC(2024, 11, 15), round],
+        ],
+        [],
+      ])
+      await pause(100)
+    }
+    assert.deepEqual(await countsOfAll(store, [], slices), [])
+  })
+
+  test(`${name}: I19: the series of several banners are from one snapshot`, async () => {
+    await using store = await seeded(open)
+    const nextSpan = writer()
+    const clicks = [1, 2, 3].map((bannerId) => clickOf(bannerId, NOON))
+    const until = performance.now() + 1_500 // a few merges
+    let rounds = 0
+    const committing = (async () => {
+      for (; performance.now() < until; rounds += 1) {
+        await store.commit(aggregate({ span: nextSpan(), clicks }))
+      }
+    })()
+    // Far apart, so that commits and merges come in between if anything can.
+    const others = Array.from({ length: 500 }, (_, index) => 100 + index)
+    while (performance.now() < until) {
+      const { rows } = await store.series([1, ...others, 2, ...others, 3], 'click', [
+        { resolution: 'minute', ...ALL_TIME },
+      ])
+      const [first, second, third] = sumsOf(rows).filter((_, index) => index % 501 === 0)
+      assert.deepEqual([second, third], [first, first])
+    }
+    await committing
+    assert.deepEqual(await countsOf(store, 3, 'minute'), [[NOON, rounds]])
+  })
+
   test(`${name}: I8: completeUntil is not after the read, and does not go back`, async () => {
     await using store = await seeded(open)
     const nextSpan = writer()
@@ -163,11 +238,10 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     for (let round = 0; round < 20; round += 1) {
       const acknowledged = store.clock.now()
       await store.commit(aggregate({ span: nextSpan(), clicks: [clickOf(1, acknowledged)] }))
-      const { rows, completeUntil } = await store.series(1, 'click', [
+      const { rows, completeUntil } = await store.series([1], 'click', [
         { resolution: 'day', ...ALL_TIME },
       ])
-      const total = rows.count.reduce((sum, count) => sum + count, 0)
-      assert.equal(total, round + 1)
+      assert.deepEqual(sumsOf(rows), [round + 1])
       assert.ok(completeUntil >= acknowledged && completeUntil >= last)
       assert.ok(completeUntil <= store.clock.now())
       last = completeUntil
@@ -229,14 +303,15 @@ async function checkModel(
   split: number,
 ): Promise<void> {
   for (const resolution of ['minute', 'quarter', 'day'] as const) {
-    for (const bannerId of [1, 2, 3]) {
-      const expected = [...model]
+    const bannerIds = [3, 1, 2]
+    const expected = bannerIds.map((bannerId) =>
+      [...model]
         .map(([slot, count]) => [...slot.split(' '), count] as const)
         .filter(([unit, id]) => unit === resolution && Number(id) === bannerId)
         .map(([, , at, count]) => [Number(at), count])
-        .toSorted(([a = 0], [b = 0]) => Number(a) - Number(b))
-      assert.deepEqual(await countsOf(store, bannerId, resolution), expected)
-    }
+        .toSorted(([a = 0], [b = 0]) => Number(a) - Number(b)),
+    )
+    assert.deepEqual(await countsOfAll(store, bannerIds, [{ resolution, ...ALL_TIME }]), expected)
   }
   const total = [...model]
     .filter(([slot]) => slot.startsWith('day'))

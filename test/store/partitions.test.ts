@@ -151,7 +151,7 @@ test('I15: answers are complete until the least open partition is', async () => 
   await pause(20)
   const reads = async (each: PostgresDatabase) => [
     (await each.totals('click', [ALWAYS])).completeUntil,
-    (await each.series(1, 'click', [ALWAYS])).completeUntil,
+    (await each.series([1], 'click', [ALWAYS])).completeUntil,
   ]
   assert.deepEqual(await reads(store), [first, first])
   await partitions.renewLeases(TOPIC, randomUUID(), LEASE_MS, [

@@ -33,8 +33,8 @@ test('I6: merging changes no answer of Postgres, and the three tables agree', as
     { resolution: 'day', from: NOON + 43_200_000, to: NOON + 43_200_000 + 10 * 86_400_000 },
   ] as const
   const answers = async () => {
-    const { rows } = await store.series(2, 'click', slices)
-    return [[...rows.at], [...rows.count], (await store.totals('click', slices)).rows]
+    const { rows } = await store.series([2, 1], 'click', slices)
+    return [rows, (await store.totals('click', slices)).rows]
   }
   let clicks = 0
   for (let round = 0n; round < 5n; round += 1n) {

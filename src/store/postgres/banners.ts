@@ -37,6 +37,14 @@ export function findBanner(id: number): Statement {
   }
 }
 
+export function findBanners(ids: readonly number[]): Statement {
+  return {
+    name: 'find_banners',
+    text: `select ${COLUMNS} from banners where id = any($1::int[])`,
+    values: [ids],
+  }
+}
+
 export function listBanners({ after, withArchived, limit }: BannerPage): Statement {
   return {
     name: 'list_banners',

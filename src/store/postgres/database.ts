@@ -18,6 +18,7 @@ import {
   changeBanner,
   changesOf,
   findBanner,
+  findBanners,
   listBanners,
   readBannerChanges,
 } from './banners.ts'
@@ -299,9 +300,9 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     }
   }
 
-  async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
-    const { row, completeUntil } = await this.#read(readSeries(bannerId, tally, slices))
-    return { rows: seriesOf(row, slices), completeUntil }
+  async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
+    const { row, completeUntil } = await this.#read(readSeries(bannerIds, tally, slices))
+    return { rows: seriesOf(row, bannerIds, slices), completeUntil }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {
@@ -333,6 +334,10 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   async find(id: number): Promise<Banner | undefined> {
     const [row] = await this.#reads.query(findBanner(id))
     return row && bannerOf(row)
+  }
+
+  async findAll(ids: readonly number[]): Promise<readonly Banner[]> {
+    return (await this.#reads.query(findBanners(ids))).map(bannerOf)
   }
 
   async list(page: BannerPage): Promise<readonly Banner[]> {

@@ -33,6 +33,13 @@ export function findBanner(database: DatabaseSync, id: number): Banner | undefin
   return row && bannerOf(row)
 }
 
+export function findBanners(database: DatabaseSync, ids: readonly number[]): Banner[] {
+  return database
+    .prepare(`select ${COLUMNS} from banners where id in (select value from json_each(?))`)
+    .all(JSON.stringify(ids))
+    .map(bannerOf)
+}
+
 export function listBanners(database: DatabaseSync, page: BannerPage): Banner[] {
   return database
     .prepare(

@@ -69,11 +69,11 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     })
   }
 
-  async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
+  async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
     // Read before the snapshot opens: what was acknowledged before this instant was committed
     // before it too, so the snapshot has it.
     const completeUntil = this.clock.now()
-    return { rows: await this.#read('series', { bannerId, tally, slices }), completeUntil }
+    return { rows: await this.#read('series', { bannerIds, tally, slices }), completeUntil }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {
@@ -104,6 +104,10 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
 
   find(id: number): Promise<Banner | undefined> {
     return this.#read('findBanner', id)
+  }
+
+  findAll(ids: readonly number[]): Promise<readonly Banner[]> {
+    return this.#read('findBanners', ids)
   }
 
   list(page: BannerPage): Promise<readonly Banner[]> {

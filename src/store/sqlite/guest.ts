@@ -46,9 +46,9 @@ export class SqliteGuest
     return asSentence(this.#folder, () => work(this.#database))
   }
 
-  async series(bannerId: number, tally: Tally, slices: readonly Slice[]) {
+  async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
     const completeUntil = this.clock.now() // before the snapshot opens
-    const rows = this.#do((database) => readSeries(database, { bannerId, tally, slices }))
+    const rows = this.#do((database) => readSeries(database, { bannerIds, tally, slices }))
     return { rows, completeUntil }
   }
 

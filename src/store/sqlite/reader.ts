@@ -4,9 +4,9 @@ import { workerData } from 'node:worker_threads'
 import type { Tally } from '../../click.ts'
 import type { BannerPage } from '../../registry/banner-store.ts'
 import type { Slice } from '../count-store.ts'
-import { findBanner, listBanners, readBannerChanges } from './banners.ts'
+import { findBanner, findBanners, listBanners, readBannerChanges } from './banners.ts'
 import { openForReading } from './connection.ts'
-import { readRecent, readSeries, readTotals, snapshot } from './reads.ts'
+import { readRecent, readSeries, readTotals, snapshot, type SeriesCall } from './reads.ts'
 import { serveCalls } from './thread.ts'
 
 export interface ReaderData {
@@ -21,12 +21,12 @@ serveCalls(readerCalls(openForReading(file)))
 
 function readerCalls(database: DatabaseSync) {
   return {
-    series: (call: { bannerId: number; tally: Tally; slices: readonly Slice[] }) =>
-      readSeries(database, call),
+    series: (call: SeriesCall) => readSeries(database, call),
     totals: (call: { tally: Tally; slices: readonly Slice[] }) => readTotals(database, call),
     recent: (call: { tally: Tally; since: number }) => readRecent(database, call),
     bannerChanges: (since: number) => snapshot(database, () => readBannerChanges(database, since)),
     findBanner: (id: number) => findBanner(database, id),
+    findBanners: (ids: readonly number[]) => findBanners(database, ids),
     listBanners: (page: BannerPage) => listBanners(database, page),
     close: () => database.close(),
   }

@@ -1,8 +1,8 @@
 // Questions to the counts. Each is answered from one snapshot, with what is not merged yet.
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Tally } from '../../click.ts'
 import { MINUTE_MS } from '../../minute.ts'
-import type { BannerTotal, Delta, RecentCount, Series, Slice } from '../count-store.ts'
+import type { BannerTotal, Delta, RecentCount, Resolution, Series, Slice } from '../count-store.ts'
 import { addLatest } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
 import { transaction } from './connection.ts'
@@ -19,36 +19,59 @@ export function storedInstant(database: DatabaseSync): number {
   return Number(row?.['instant'] ?? 0)
 }
 
-/** One banner's rows of all slices, in time order. */
+export interface SeriesCall {
+  readonly bannerIds: readonly number[]
+  readonly tally: Tally
+  readonly slices: readonly Slice[]
+}
+
+/** The rows of all slices of each banner, in time order. */
 export function readSeries(
   database: DatabaseSync,
-  call: { bannerId: number; tally: Tally; slices: readonly Slice[] },
-): Series {
-  const at: number[] = []
-  const count: number[] = []
-  const latest = snapshot(database, () => {
-    for (const slice of call.slices) readMerged(database, call, slice, { at, count })
-    return unmergedOf(database, call)
+  { bannerIds, tally, slices }: SeriesCall,
+): Series[] {
+  return snapshot(database, () => {
+    const wanted = new Set(bannerIds)
+    const latest = Map.groupBy(
+      unmergedOf(database, tally, (bannerId) => wanted.has(bannerId)),
+      ({ bannerId }) => bannerId,
+    )
+    const statements = rowsStatements(database)
+    return bannerIds.map((bannerId) => {
+      const rows = { at: new Array<number>(), count: new Array<number>() }
+      for (const slice of slices) readMerged(statements, { bannerId, tally }, slice, rows)
+      const merged = { at: Float64Array.from(rows.at), count: Float64Array.from(rows.count) }
+      return addLatest(merged, latest.get(bannerId) ?? [], slices)
+    })
   })
-  const merged = { at: Float64Array.from(at), count: Float64Array.from(count) }
-  return addLatest(merged, latest, call.slices)
+}
+
+/** Prepared once for all banners and slices, of which there may be thousands. */
+function rowsStatements(database: DatabaseSync): (resolution: Resolution) => StatementSync {
+  const prepared = new Map<Resolution, StatementSync>()
+  return (resolution) => {
+    const { table, column } = TABLES[resolution]
+    const statement =
+      prepared.get(resolution) ??
+      database.prepare(
+        `select json_group_array(slot) as slots, json_group_array(count) as counts from (
+           select ${column} as slot, count from ${table}
+           where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column})`,
+      )
+    prepared.set(resolution, statement)
+    return statement
+  }
 }
 
 /** Appends a slice's rows. As JSON: a row as an object took 7 times as long. */
 function readMerged(
-  database: DatabaseSync,
+  statements: (resolution: Resolution) => StatementSync,
   { bannerId, tally }: { bannerId: number; tally: Tally },
   { resolution, from, to }: Slice,
   rows: { readonly at: number[]; readonly count: number[] },
 ): void {
-  const { table, column, unitMs } = TABLES[resolution]
-  const row = database
-    .prepare(
-      `select json_group_array(slot) as slots, json_group_array(count) as counts from (
-         select ${column} as slot, count from ${table}
-         where banner_id = ? and tally = ? and ${column} >= ? and ${column} < ? order by ${column})`,
-    )
-    .get(bannerId, codeOf(tally), from / unitMs, to / unitMs)
+  const { unitMs } = TABLES[resolution]
+  const row = statements(resolution).get(bannerId, codeOf(tally), from / unitMs, to / unitMs)
   for (const slot of numbersOf(row?.['slots'])) rows.at.push(slot * unitMs)
   for (const count of numbersOf(row?.['counts'])) rows.count.push(count)
 }
@@ -57,16 +80,16 @@ function numbersOf(json: SQLOutputValue | undefined): number[] {
   return JSON.parse(String(json)) as number[] // made by json_group_array of an integer column
 }
 
-/** The deltas of the latest batches, of one tally and of one banner or all. */
+/** The deltas of the latest batches, of one tally and of all banners or those that are wanted. */
 function unmergedOf(
   database: DatabaseSync,
-  wanted: { readonly bannerId?: number; readonly tally: Tally },
+  tally: Tally,
+  isWanted: (bannerId: number) => boolean = () => true,
 ): Delta[] {
   const found: Delta[] = []
   for (const row of database.prepare('select deltas from unmerged').iterate()) {
     for (const delta of unpackDeltas(blobOf(row['deltas']))) {
-      if (delta.tally !== wanted.tally) continue
-      if (wanted.bannerId === undefined || wanted.bannerId === delta.bannerId) found.push(delta)
+      if (delta.tally === tally && isWanted(delta.bannerId)) found.push(delta)
     }
   }
   return found
@@ -83,7 +106,7 @@ export function readTotals(
 ): BannerTotal[] {
   return snapshot(database, () => {
     const totalOf = mergedTotals(database, tally, slices)
-    for (const delta of unmergedOf(database, { tally })) {
+    for (const delta of unmergedOf(database, tally)) {
       if (!slices.some((slice) => isIn(slice, delta))) continue
       totalOf.set(delta.bannerId, (totalOf.get(delta.bannerId) ?? 0) + delta.count)
     }
@@ -137,7 +160,7 @@ export function readRecent(
       const minute = Number(row['minute']) * MINUTE_MS
       add({ bannerId: Number(row['banner_id']), minute, count: Number(row['count']) })
     }
-    for (const delta of unmergedOf(database, { tally })) if (delta.minute >= since) add(delta)
+    for (const delta of unmergedOf(database, tally)) if (delta.minute >= since) add(delta)
   })
   return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
 }
