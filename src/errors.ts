@@ -44,7 +44,8 @@ export const ERRORS = {
   range_too_large: {
     status: 400,
     title: 'Range too large',
-    about: 'The range has more than 100,000 steps: ask for a shorter one.',
+    about:
+      'More is asked for than is answered at once, for instance more than 100,000 steps: ask for less.',
   },
   unauthorized: {
     status: 401,

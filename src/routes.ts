@@ -22,6 +22,8 @@ import { pageFolder } from './http/page.ts'
 import { bannerIdOf, queryOf, type Operation, type Route } from './http/route.ts'
 import type { Metrics } from './metrics.ts'
 import { getLive, type LiveParts } from './query/live-handlers.ts'
+import { getManySeries } from './query/many-series.ts'
+import { MANY_SERIES_ANSWER, MANY_SERIES_OPERATION } from './query/many-series-operations.ts'
 import {
   SERIES_ANSWER,
   SERIES_CONTENT,
@@ -159,6 +161,13 @@ function statistics(parts: RouteParts): Route[] {
     },
     {
       methods: ['GET', 'HEAD'],
+      path: '/series',
+      access: 'read',
+      handle: getManySeries(parts),
+      operation: MANY_SERIES_OPERATION,
+    },
+    {
+      methods: ['GET', 'HEAD'],
       path: '/live',
       access: 'read',
       handle: getLive(parts),
@@ -282,7 +291,12 @@ const TAGS = {
   Operating: 'For those who run the service.',
 } as const
 
-const SCHEMAS = { Banner: BANNER_ANSWER, Series: SERIES_ANSWER, Totals: TOTALS_ANSWER }
+const SCHEMAS = {
+  Banner: BANNER_ANSWER,
+  Series: SERIES_ANSWER,
+  ManySeries: MANY_SERIES_ANSWER,
+  Totals: TOTALS_ANSWER,
+}
 
 const COUNT_OR_READ: Operation = {
   id: 'countOrReadSeries',

@@ -43,20 +43,29 @@ export function acceptedFormat({ headers }: Pick<FastifyRequest, 'headers'>): Fo
   return ACCEPTED[type ?? ''] ?? 'json'
 }
 
-/** The most important of the body stands in the headers of every format. */
 export function sendAnswer(reply: FastifyReply, format: Format, answer: Answer): FastifyReply {
-  const { completeUntil, partial } = answer.completeness
-  const chunks = textOf(answer, format)
+  const pieces = textOf(answer, format)
+  return sendPieces(reply.header('vary', 'Accept'), format, { ...answer, pieces })
+}
+
+/** The most important of the body stands in the headers of every format. */
+export function sendPieces(
+  reply: FastifyReply,
+  format: Format,
+  answer: Pick<Answer, 'completeness' | 'total' | 'rowsMax'> & {
+    readonly pieces: Iterable<string>
+  },
+): FastifyReply {
+  const { completeness, total, rowsMax, pieces } = answer
   return reply
     .headers({
       'content-type': CONTENT_TYPES[format],
       'cache-control': 'no-store',
-      vary: 'Accept',
-      'tallymark-total': answer.total,
-      'tallymark-complete-until': completeUntil,
-      'tallymark-partial': String(partial),
+      'tallymark-total': total,
+      'tallymark-complete-until': completeness.completeUntil,
+      'tallymark-partial': String(completeness.partial),
     })
-    .send(answer.rowsMax > ROWS_AT_ONCE ? Readable.from(chunks) : [...chunks].join(''))
+    .send(rowsMax > ROWS_AT_ONCE ? Readable.from(pieces) : [...pieces].join(''))
 }
 
 /** The body, in pieces. */
@@ -100,7 +109,8 @@ function* ndjson({ rows }: Answer): Generator<string> {
   }
 }
 
-function* chunksOf<T>(rows: Iterable<T>): Generator<readonly T[]> {
+/** Of so many rows that making them text is quick. */
+export function* chunksOf<T>(rows: Iterable<T>): Generator<readonly T[]> {
   let chunk: T[] = []
   for (const row of rows) {
     chunk.push(row)

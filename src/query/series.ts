@@ -45,6 +45,15 @@ export function slicesOfSteps(starts: readonly number[]): Slice[] {
   return starts.slice(1).flatMap((to, index) => slicesOf({ from: starts[index] ?? to, to }))
 }
 
+/** How many rows of one banner the slices have at most. */
+export function slotsOf(slices: readonly Slice[]): number {
+  const units = new Map(COARSEST_FIRST)
+  return slices.reduce(
+    (sum, { resolution, from, to }) => sum + (to - from) / (units.get(resolution) ?? MINUTE_MS),
+    0,
+  )
+}
+
 /** Sums of rows in time order by the steps that hold them; steps without rows have 0. */
 export function countsOfSteps(starts: readonly number[], { at, count }: Series): Float64Array {
   const counts = new Float64Array(Math.max(0, starts.length - 1))

@@ -13,7 +13,7 @@ import type { Zone } from './zone.ts'
 
 export interface StatsParts {
   readonly counts: Pick<CountStore, 'series' | 'totals'>
-  readonly banners: Pick<BannerStore, 'find'>
+  readonly banners: Pick<BannerStore, 'find' | 'findAll'>
   readonly clock: Clock
   readonly ackTimeoutMs: number
 }
@@ -70,7 +70,8 @@ const NO_ROWS: Series = { at: new Float64Array(), count: new Float64Array() }
 
 /** The answer to a question about one banner. Throws `banner_not_found`. */
 export async function answerSeries(
-  parts: Pick<StatsParts, 'banners' | 'ackTimeoutMs'> & {
+  parts: Pick<StatsParts, 'ackTimeoutMs'> & {
+    readonly banners: Pick<BannerStore, 'find'>
     readonly counts: Pick<CountStore, 'series'>
   },
   bannerId: number,
@@ -100,7 +101,12 @@ export async function answerSeries(
 }
 
 /** The range that was read, in the words of its zone. */
-function endsOf({ from, to, tz, zone }: Range & { readonly tz: string; readonly zone: Zone }) {
+export function endsOf({
+  from,
+  to,
+  tz,
+  zone,
+}: Range & { readonly tz: string; readonly zone: Zone }) {
   const format = stepFormatter(zone, tz === 'UTC')
   return { tsFrom: format(from), tsTo: format(to) }
 }
@@ -113,7 +119,7 @@ function* countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, ro
   }
 }
 
-function completeness(
+export function completeness(
   { ackTimeoutMs }: Pick<StatsParts, 'ackTimeoutMs'>,
   { to }: Range,
   completeUntil: number,

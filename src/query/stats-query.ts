@@ -24,7 +24,7 @@ export interface StatsInput {
 /** The parameters that make a `POST /stats/:bannerId` a question instead of a click. */
 export const STATS_PARAMETERS = ['tsFrom', 'tsTo', 'step', 'tz', 'fill', 'format', 'top'] as const
 
-const STEPS_MAX = 100_000
+export const STEPS_MAX = 100_000
 const TOP_MAX = 1_000
 const TZ_RULE = 'must be the IANA name of a time zone, for instance Europe/Berlin'
 const FILLS = ['none', 'zero'] as const
@@ -96,13 +96,17 @@ export const TOTALS = v.strictObject({
   format: v.optional(format),
 })
 
-export interface SeriesQuery extends Range {
+/** A range of whole steps. */
+export interface Steps extends Range {
   /** First instants of the steps, and the end of the last; `from` and `to` are the ends of this. */
   readonly starts: readonly number[]
   readonly step: Step
-  readonly fill: Fill
   readonly tz: string
   readonly zone: Zone
+}
+
+export interface SeriesQuery extends Steps {
+  readonly fill: Fill
   /** As asked for in the parameters; it wins over `Accept`. */
   readonly format: Format | undefined
 }
@@ -118,18 +122,30 @@ export interface TotalsQuery extends Range {
 /** `/stats/:bannerId`: throws `invalid_parameter`, `invalid_range` or `range_too_large`. */
 export function parseSeriesQuery(input: StatsInput): SeriesQuery {
   const { now } = input
-  const { tsFrom, tsTo, ...options } = parse(now === undefined ? POSTED_SERIES : SERIES, input)
+  const given = parseStats(now === undefined ? POSTED_SERIES : SERIES, input)
+  return { fill: given.fill, format: given.format, ...stepsOf(given, now) }
+}
+
+interface GivenSteps {
+  readonly tsFrom?: number | undefined
+  readonly tsTo?: number | undefined
+  readonly step: Step
+  readonly tz: string
+}
+
+/** The steps that cover what was given. Throws `invalid_range` or `range_too_large`. */
+export function stepsOf({ tsFrom, tsTo, step: unit, tz: name }: GivenSteps, now?: number): Steps {
   const range = rangeOf({ tsFrom, tsTo }, now)
-  checkSize(options.step, range)
-  const zone = zoneOf(options.tz, range)
-  const starts = stepStarts(options.step, zone, range)
+  checkSize(unit, range)
+  const zone = zoneOf(name, range)
+  const starts = stepStarts(unit, zone, range)
   const [from = 0] = starts
-  return { format: undefined, ...options, from, to: starts.at(-1) ?? 0, starts, zone }
+  return { from, to: starts.at(-1) ?? 0, starts, step: unit, tz: name, zone }
 }
 
 /** `/stats`: throws `invalid_parameter` or `invalid_range`. */
 export function parseTotalsQuery(input: StatsInput): TotalsQuery {
-  const { tsFrom, tsTo, ...options } = parse(TOTALS, input)
+  const { tsFrom, tsTo, ...options } = parseStats(TOTALS, input)
   const { from, to } = rangeOf({ tsFrom, tsTo }, input.now)
   const range = { from: floorTo(from, MINUTE_MS), to: ceilTo(to, MINUTE_MS) }
   return {
@@ -141,7 +157,11 @@ export function parseTotalsQuery(input: StatsInput): TotalsQuery {
   }
 }
 
-function parse<S extends FieldsSchema>(schema: S, { query, body }: StatsInput): v.InferOutput<S> {
+/** The fields of a question. Throws `invalid_parameter`. */
+export function parseStats<S extends FieldsSchema>(
+  schema: S,
+  { query, body }: StatsInput,
+): v.InferOutput<S> {
   const texts = Object.entries(query).map(([field, value]) => [field, withPlus(value)] as const)
   return parseFields(schema, { query: Object.fromEntries(texts), body })
 }

@@ -2,7 +2,7 @@ import { computed, signal } from '@preact/signals'
 import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
 import { LiveStream } from '../api/live-stream.ts'
 import { Schedule } from '../frame/schedule.ts'
-import { endOfStep, isOpen, minuteOf, rangeBefore, rangeOf, type Period } from '../model/period.ts'
+import { isOpen, minuteOf, rangeBefore, rangeOf, type Period } from '../model/period.ts'
 
 const REFRESH_MS = 5_000
 const CLOSED_REFRESH_MS = 60_000
@@ -120,13 +120,12 @@ export class BannerModel {
     if (series === undefined || choice !== this.#choice) return
     const { starts, completeUntil } = answer
     const now = this.#api.now()
-    const isDone = (start: number): boolean => endOfStep(start, step, tz) <= completeUntil
     this.shown.value = {
       ...choice,
       ...answer,
       series,
       before,
-      openFrom: firstNot(starts, isDone),
+      openFrom: firstNot([...starts.slice(1), answer.to], (end) => end <= completeUntil),
       futureFrom: firstNot(starts, (start) => start <= now),
     }
   }

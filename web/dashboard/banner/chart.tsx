@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import { useLanguage } from '../frame/app.ts'
-import { endOfStep, type Period } from '../model/period.ts'
+import type { Period } from '../model/period.ts'
 import type { Language } from '../text/language.ts'
 import { stepText } from '../text/step-text.ts'
 import type { Shown } from './banner-model.ts'
@@ -35,11 +35,11 @@ export function Chart({ shown, onZoom }: ChartProps) {
         style: getComputedStyle(element),
         onPoint: setPointed,
         onSelect: (from, to) => {
-          const { starts } = latest.current.shown
+          const { starts, to: end } = latest.current.shown
           latest.current.onZoom({
             kind: 'free',
             from: starts[from] ?? 0,
-            to: endOfStep(starts[to] ?? 0, step, tz),
+            to: starts[to + 1] ?? end,
           })
         },
       }),

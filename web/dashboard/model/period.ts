@@ -78,18 +78,6 @@ export function minuteOf(instant: number): number {
   return Math.floor(instant / MINUTE_MS) * MINUTE_MS
 }
 
-/** When the step that begins at `start` ends. */
-export function endOfStep(start: number, step: Step, tz: string): number {
-  if (step === 'minute') return start + MINUTE_MS
-  const add = {
-    hour: Zoned.addHours,
-    day: Zoned.addDays,
-    week: Zoned.addWeeks,
-    month: Zoned.addMonths,
-  }[step]
-  return add(zoned(start, tz), 1).epochMilliseconds
-}
-
 /** What a clock in the zone shows, as `<input type="datetime-local">` writes it. */
 export function wallTime(instant: number, tz: string): string {
   return WallTimes.toString(Zoned.toPlainDateTime(zoned(instant, tz)), { smallestUnit: 'minute' })
