@@ -4,8 +4,9 @@ import type { Language } from '../text/language.ts'
 import type { Shown } from './banner-model.ts'
 
 const HEIGHT = 280
-/** Fewer steps are bars, each of them to be pointed at; of more only the line is seen. */
 const DRAG_MIN_PIXELS = 6
+/** Of so few steps each is a point, too: a single one is no line. */
+const POINTS_MAX = 62
 const DAY_S = 86_400
 
 export interface ChartParts {
@@ -48,7 +49,8 @@ export function chartOptions(parts: ChartParts): uPlot.Options {
     grid: { stroke: colour('grid'), width: 1 },
     ticks: { show: false },
   } satisfies uPlot.Axis
-  const line = { stroke: colour('accent'), width: 1.5, points: { show: false } }
+  const points = { show: ({ data }: uPlot) => data[0].length <= POINTS_MAX, size: 5 }
+  const line = { stroke: colour('accent'), width: 1.5, points }
   return {
     width,
     height: HEIGHT,

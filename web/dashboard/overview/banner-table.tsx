@@ -49,6 +49,7 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
         withArchived={withArchived}
         onArchived={setArchived}
         found={ids.length}
+        total={model.total.value}
       />
       <table class="banners">
         <thead>
@@ -93,9 +94,11 @@ interface ToolsProps {
   readonly withArchived: boolean
   readonly onArchived: (withArchived: boolean) => void
   readonly found: number
+  /** Of all banners, listed or not; undefined: not known yet. */
+  readonly total: number | undefined
 }
 
-function Tools({ search, onSearch, withArchived, onArchived, found }: ToolsProps) {
+function Tools({ search, onSearch, withArchived, onArchived, found, total }: ToolsProps) {
   const language = useLanguage()
   const { text } = language
   return (
@@ -115,7 +118,10 @@ function Tools({ search, onSearch, withArchived, onArchived, found }: ToolsProps
         />
         {text.showArchived}
       </label>
-      <span class="quiet">{text.bannerCount(found, language)}</span>
+      <span class="quiet">
+        {text.bannerCount(found, language)}
+        {total !== undefined && ` · ${text.clickCount(total, language)}`}
+      </span>
     </div>
   )
 }

@@ -39,6 +39,8 @@ export const EN = {
   sortBy: (column: string) => `Sort by ${column}`,
   bannerCount: (count: number, w: Wording) =>
     w.plural(count, { one: '# banner', other: '# banners' }),
+  clickCount: (count: number, w: Wording) =>
+    w.plural(count, { one: '# click in all', other: '# clicks in all' }),
   page: (first: string, last: string, all: string) => `${first} to ${last} of ${all}`,
   previousPage: 'Back',
   nextPage: 'Next',

@@ -38,6 +38,13 @@ export const RU: Messages = {
   sortBy: (column) => `Сортировать: ${column}`,
   bannerCount: (count, w) =>
     w.plural(count, { one: '# баннер', few: '# баннера', many: '# баннеров', other: '# баннера' }),
+  clickCount: (count, w) =>
+    w.plural(count, {
+      one: 'всего # клик',
+      few: 'всего # клика',
+      many: 'всего # кликов',
+      other: 'всего # клика',
+    }),
   page: (first, last, all) => `${first}–${last} из ${all}`,
   previousPage: 'Назад',
   nextPage: 'Вперёд',
