@@ -5,7 +5,7 @@ import type { Period } from '../model/period.ts'
 import type { Language } from '../text/language.ts'
 import { stepText } from '../text/step-text.ts'
 import type { Shown } from './banner-model.ts'
-import { chartData, chartOptions } from './chart-options.ts'
+import { chartData, chartOptions, isOfBars } from './chart-options.ts'
 
 interface ChartProps {
   readonly shown: Shown
@@ -22,6 +22,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
   latest.current = { shown, onZoom }
   const [pointed, setPointed] = useState<number | undefined>(undefined)
   const { step, tz } = shown
+  const isBars = isOfBars(shown)
   const colours = useColours(place)
   useEffect(() => {
     const element = place.current
@@ -31,6 +32,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
         width: element.clientWidth,
         language,
         step,
+        isBars,
         tz,
         style: getComputedStyle(element),
         onPoint: setPointed,
@@ -56,7 +58,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
       made.destroy()
       plot.current = undefined
     }
-  }, [language, step, tz, colours])
+  }, [language, step, isBars, tz, colours])
   useEffect(() => plot.current?.setData(chartData(shown)), [shown])
   const { total } = shown.series
   return (
