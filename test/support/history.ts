@@ -23,7 +23,7 @@ export function fillHistory({ folder, bannerIds, from, to, countOf }: History): 
   const insert = database.prepare(
     `with recursive minutes (minute) as (
        select ?1 union all select minute + 1 from minutes where minute + 1 < ?2
-     ), counted (minute, count) as (select minute, count_of(?3, minute) from minutes)
+     ), counted (minute, count) as materialized (select minute, count_of(?3, minute) from minutes)
      insert into minute_counts (banner_id, tally, minute, count)
      select ?3, 1, minute, count from counted where count > 0`,
   )
