@@ -1,14 +1,25 @@
 import { computed, signal } from '@preact/signals'
 import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
-import { LiveStream } from '../api/live-stream.ts'
+import { LiveStream, type LiveRow } from '../api/live-stream.ts'
 import { Schedule } from '../frame/schedule.ts'
-import { isOpen, minuteOf, rangeBefore, rangeOf, type Period } from '../model/period.ts'
+import {
+  hasPeak,
+  isOpen,
+  isTooFine,
+  minuteOf,
+  rangeBefore,
+  rangeOf,
+  type Period,
+} from '../model/period.ts'
 
 const REFRESH_MS = 5_000
 const CLOSED_REFRESH_MS = 60_000
 const LIVE_REFRESH_MIN_MS = 1_000
+const LIVE_MINUTES_MS = 11 * 60_000
 /** Long answers are asked for less often: at most this share of the time is spent on them. */
 const LOAD_MAX = 0.1
+
+type Peak = BannerSeries['peak']
 
 export interface Choice {
   readonly period: Period
@@ -41,6 +52,10 @@ export class BannerModel {
   readonly #banner: Schedule
   #choice: Choice
   #before: { readonly key: string; readonly series: BannerSeries | undefined } | undefined
+  readonly #liveCounts = new Map<number, number>()
+  /** The busiest minute as it was answered, and for what; it is asked for once a minute. */
+  #peak: { readonly key: string; readonly peak: Peak } | undefined
+  #readAt = -Infinity
   #tookMs = 0
   #soon: ReturnType<typeof setTimeout> | undefined
 
@@ -53,7 +68,7 @@ export class BannerModel {
       work: async () => void (this.banner.value = await api.banner(id, this.#ended.signal)),
       nextMs: () => CLOSED_REFRESH_MS,
     })
-    this.stream = new LiveStream({ api, bannerId: id, onRows: () => this.#changed() })
+    this.stream = new LiveStream({ api, bannerId: id, onRows: (rows) => this.#take(rows) })
   }
 
   readonly failure = computed(() => this.#banner.failure.value ?? this.#numbers.failure.value)
@@ -83,8 +98,12 @@ export class BannerModel {
     this.#banner.close()
   }
 
-  #changed(): void {
+  #take(rows: readonly LiveRow[]): void {
+    for (const { minute, count } of rows) this.#liveCounts.set(minute, count)
     const now = this.#api.now()
+    for (const minute of this.#liveCounts.keys()) {
+      if (minute < now - LIVE_MINUTES_MS) this.#liveCounts.delete(minute)
+    }
     if (!isOpen(this.#choice.period, now)) return
     const delayMs = Math.max(LIVE_REFRESH_MIN_MS, this.#tookMs / LOAD_MAX)
     const sinceMs = performance.now() - this.#readAt
@@ -96,8 +115,6 @@ export class BannerModel {
       Math.max(0, delayMs - sinceMs),
     )
   }
-  #readAt = -Infinity
-
   #nextMs(): number {
     const shown = this.shown.peek()
     const isClosed = shown !== undefined && shown.openFrom === shown.starts.length
@@ -110,24 +127,38 @@ export class BannerModel {
     const startedAt = performance.now()
     this.#readAt = startedAt
     const range = rangeOf(period, tz, this.#api.now())
+    if (isTooFine(step, range)) return
     const question = { banners: [this.#id], step, tz }
+    const peakKey = JSON.stringify([choice, minuteOf(range.to)])
+    const withPeak = hasPeak(range) && this.#peak?.key !== peakKey
     const [answer, before] = await Promise.all([
-      this.#api.series({ ...question, ...range, withPeak: true }, this.#ended.signal),
+      this.#api.series({ ...question, ...range, withPeak }, this.#ended.signal),
       this.#readBefore(choice, range),
     ])
     this.#tookMs = performance.now() - startedAt
     const [series] = answer.banners
     if (series === undefined || choice !== this.#choice) return
+    if (withPeak) this.#peak = { key: peakKey, peak: series.peak }
     const { starts, completeUntil } = answer
     const now = this.#api.now()
     this.shown.value = {
       ...choice,
       ...answer,
-      series,
+      series: { ...series, peak: this.#peakOf(peakKey, answer) },
       before,
       openFrom: firstNot([...starts.slice(1), answer.to], (end) => end <= completeUntil),
       futureFrom: firstNot(starts, (start) => start <= now),
     }
+  }
+
+  /** That of the last answer, or a minute that has risen above it since. */
+  #peakOf(key: string, { from, to }: Range): Peak {
+    if (this.#peak?.key !== key) return undefined
+    let { peak } = this.#peak
+    for (const [at, count] of [...this.#liveCounts].toSorted(([one], [other]) => one - other)) {
+      if (at >= from && at < to && count > (peak?.count ?? 0)) peak = { at, count }
+    }
+    return peak
   }
 
   /** Asked for once a minute: it is over, or nearly. */

@@ -59,13 +59,19 @@ export function Chart({ shown, onZoom }: ChartProps) {
       plot.current = undefined
     }
   }, [language, step, isBars, tz, colours])
-  useEffect(() => plot.current?.setData(chartData(shown)), [shown])
+  const isDragged = useRef(false)
+  useEffect(() => {
+    if (!isDragged.current) plot.current?.setData(chartData(shown)) // it would move under the pointer
+  }, [shown])
   const { total } = shown.series
   return (
     <figure>
       <div
         class="chart"
         ref={place}
+        onPointerDown={() => (isDragged.current = true)}
+        onPointerUp={() => (isDragged.current = false)}
+        onPointerLeave={() => (isDragged.current = false)}
         role="img"
         aria-label={text.chartLabel(shown.series.name, language.number(total))}
       />

@@ -28,8 +28,8 @@ export class App {
     const stored = this.#memory.getItem(LANGUAGE_KEY)
     this.#code = signal(isLanguage(stored) ? stored : preferredLanguage(navigator.languages))
     this.language = computed(() => new Language(this.#code.value, navigator.languages))
-    const zone = this.#memory.getItem(ZONE_KEY) ?? ''
-    this.#zone = signal(isZone(zone) ? zone : Intl.DateTimeFormat().resolvedOptions().timeZone)
+    const zones = [this.#memory.getItem(ZONE_KEY), Intl.DateTimeFormat().resolvedOptions().timeZone]
+    this.#zone = signal(zones.find((zone) => zone !== null && isZone(zone)) ?? 'UTC')
     addEventListener('hashchange', () => (this.#view.value = viewOf(location.hash)))
   }
 

@@ -73,7 +73,14 @@ export function isTooFine(step: Step, { from, to }: Range): boolean {
   return (to - from) / STEP_MS[step] > STEPS_MAX - 2
 }
 
-/** The minute that contains an instant, or was told not to: its first instant. */
+/** The busiest minute is looked for in so long a range: the service reads its minutes one by one. */
+const PEAK_RANGE_MAX_MS = 300 * DAY_MS
+
+export function hasPeak({ from, to }: Range): boolean {
+  return to - from <= PEAK_RANGE_MAX_MS
+}
+
+/** The first instant of the minute that contains an instant. */
 export function minuteOf(instant: number): number {
   return Math.floor(instant / MINUTE_MS) * MINUTE_MS
 }
@@ -113,6 +120,7 @@ export function zonesWith(tz: string): readonly string[] {
 
 /** Whether the browser knows the zone. */
 export function isZone(tz: string): boolean {
+  if (!/^[A-Za-z]/.test(tz)) return false // an offset is no zone for the service
   try {
     new Intl.DateTimeFormat('en', { timeZone: tz })
     return true

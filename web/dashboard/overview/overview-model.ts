@@ -53,7 +53,8 @@ export class OverviewModel {
   readonly #rate = new Rate()
   /** Of the last second: minutes begin, also without clicks. */
   readonly #now = signal(0)
-  readonly #wasEmpty = signal(false)
+  /** Undefined: not known. Once there was a click it is never asked for again. */
+  readonly #wasEmpty = signal<boolean | undefined>(undefined)
   readonly #base = signal<Base | undefined>(undefined)
   readonly #courses = signal<Courses | undefined>(undefined)
   readonly #ended = new AbortController()
@@ -99,7 +100,9 @@ export class OverviewModel {
   readonly hour = computed(() => this.#figure(this.#base.value?.hour))
   readonly day = computed(() => this.#figure(this.#base.value?.day))
   /** No click was ever counted. */
-  readonly isUntouched = computed(() => this.#wasEmpty.value && this.day.value?.total === 0)
+  readonly isUntouched = computed(
+    () => this.#wasEmpty.value === true && this.day.value?.total === 0,
+  )
   /** Of the chosen range: that of each banner with clicks. */
   readonly totals = computed<ReadonlyMap<number, number> | undefined>(() => {
     const base = this.#base.value
@@ -135,6 +138,7 @@ export class OverviewModel {
   }
 
   choose(period: Period, zone: string): void {
+    if (zone === this.#zone && JSON.stringify(period) === JSON.stringify(this.#period)) return
     this.#period = period
     this.#zone = zone
     this.#base.value = undefined
@@ -188,7 +192,8 @@ export class OverviewModel {
       this.#totals({ from: now - HOUR_MS, to: now }, liveFrom, 1),
       this.#totals({ from: now - DAY_MS, to: now }, liveFrom, 1),
     ])
-    if (day.total === 0) {
+    if (day.total > 0) this.#wasEmpty.value = false
+    if (this.#wasEmpty.peek() !== false) {
       const all = await this.#api.totals({ from: 0, to: now }, 1, this.#ended.signal)
       this.#wasEmpty.value = all.total === 0
     }
