@@ -25,7 +25,7 @@ describe('the dashboard in a browser', NEEDS_BROWSER, () => {
     const { page } = opened
     const answer = await page.goto('/')
     assert.match(answer?.headers()['content-security-policy'] ?? '', /^default-src 'none'; script/)
-    await page.getByRole('heading', { name: 'Tallymark', level: 1 }).waitFor()
+    await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
     await assertAccessible(page)
     await opened.assertClean()
   })
@@ -33,7 +33,7 @@ describe('the dashboard in a browser', NEEDS_BROWSER, () => {
   test('D2: a browser that has it asks whether it is the same, and keeps the files beside it', async () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened
-    const heading = page.getByRole('heading', { name: 'Tallymark', level: 1 })
+    const heading = page.getByRole('heading', { name: 'Overview', level: 1 })
     for (const visit of ['/', 'about:blank', '/']) {
       await page.goto(visit)
       if (visit === '/') await heading.waitFor()

@@ -154,8 +154,8 @@ test('the tarball holds what the program needs, and nothing else', () => {
     ...hashed,
   ].flatMap((file) => [file, `${file}.gz`])
   const root = ['LICENSE', 'README.md', 'banners.json', 'package.json']
-  const license = 'dist/page/docs/swagger-ui.LICENSE.txt'
-  const wanted = [...root, ...schemas, ...compiled, ...page, license]
+  const licenses = ['dist/page/dashboard/licenses.md', 'dist/page/docs/swagger-ui.LICENSE.txt']
+  const wanted = [...root, ...schemas, ...compiled, ...page, ...licenses]
   assert.ok(hashed.length >= 3)
   assert.deepEqual(listed.toSorted(), wanted.map((path) => `package/${path}`).toSorted())
 })
