@@ -1,7 +1,6 @@
 import * as v from 'valibot'
 import { parseBannerId } from '../banner.ts'
 import { AppError } from '../errors.ts'
-import { oneOf } from '../fields.ts'
 import type { Slice } from '../store/count-store.ts'
 import { slicesOfSteps, slotsOf } from './series.ts'
 import {
@@ -17,6 +16,7 @@ const BANNERS_MAX = 100
 /** Slots of minutes, quarters or days that may hold a count: what an answer has to read. */
 const SLOTS_MAX = 500_000
 const BANNERS_RULE = `must be 1 to ${BANNERS_MAX} different banner ids, separated by commas`
+const PEAK_RULE = 'must be true or false'
 
 const { tsFrom, tsTo, step, tz } = SERIES.entries
 
@@ -26,7 +26,8 @@ export const MANY_SERIES = v.strictObject({
     v.string(BANNERS_RULE),
     v.description('Up to 100 banner ids, separated by commas; they are answered in this order.'),
     v.examples(['1,2,42']),
-    v.transform(bannerIds),
+    v.metadata({ pattern: `^[1-9]\\d{0,9}(?:,[1-9]\\d{0,9}){0,${BANNERS_MAX - 1}}$` }),
+    v.transform(parseIds),
     v.array(v.number(), BANNERS_RULE),
   ),
   tsFrom,
@@ -35,10 +36,12 @@ export const MANY_SERIES = v.strictObject({
   tz,
   peak: v.optional(
     v.pipe(
-      oneOf(['true', 'false']),
+      // A URL has words alone, a JSON body the value itself.
+      v.union([v.picklist(['true', 'false']), v.boolean()], PEAK_RULE),
       v.description('Whether the minute with the most clicks is answered, too.'),
+      v.transform((given) => given === true || given === 'true'),
     ),
-    'false',
+    false,
   ),
 })
 
@@ -51,37 +54,39 @@ export interface ManySeriesQuery extends Steps {
 
 /** `/series`: throws `invalid_parameter`, `invalid_range` or `range_too_large`. */
 export function parseManySeriesQuery(input: StatsInput): ManySeriesQuery {
-  const { banners, peak, ...given } = parseStats(MANY_SERIES, input)
+  const { banners, peak: withPeak, ...given } = parseStats(MANY_SERIES, input)
   const steps = stepsOf(given, input.now)
   const { from, to, starts } = steps
-  const withPeak = peak === 'true'
   const slices: readonly Slice[] = withPeak
     ? [{ resolution: 'minute', from, to }]
     : slicesOfSteps(starts)
-  checkSize(banners.length, starts.length - 1, slices)
-  return { ...steps, bannerIds: banners, withPeak, slices }
+  const query = { ...steps, bannerIds: banners, withPeak, slices }
+  checkSize(query)
+  return query
 }
 
-function bannerIds(text: string): number[] | undefined {
+function parseIds(text: string): number[] | undefined {
   const ids = text.split(',').map(parseBannerId)
   const isValid = ids.length <= BANNERS_MAX && new Set(ids).size === ids.length
   return isValid && ids.every((id) => id !== undefined) ? ids : undefined
 }
 
-function checkSize(banners: number, steps: number, slices: readonly Slice[]): void {
-  if (banners * steps > STEPS_MAX) {
-    throw tooLarge(`${banners} banners have ${banners * steps} steps`, STEPS_MAX)
+function checkSize({ bannerIds, starts, withPeak, slices }: ManySeriesQuery): void {
+  const counts = bannerIds.length * (starts.length - 1)
+  if (counts > STEPS_MAX) {
+    throw new AppError(
+      'range_too_large',
+      `The steps of all banners are ${counts}, and at most ${STEPS_MAX} are answered at once: ask for fewer banners, a shorter range or a longer step.`,
+    )
   }
-  const slots = slotsOf(slices)
-  if (banners * slots > SLOTS_MAX) {
-    throw tooLarge(`${banners * slots} stored counts would have to be read`, SLOTS_MAX)
-  }
-}
-
-function tooLarge(what: string, max: number): AppError {
-  const remedy = 'ask for fewer banners, a shorter range or a longer step'
-  return new AppError(
+  const slots = bannerIds.length * slotsOf(slices)
+  if (slots <= SLOTS_MAX) return
+  // The peak takes every minute, whatever the step.
+  const remedy = withPeak
+    ? 'fewer banners or a shorter range, or without the peak'
+    : 'fewer banners, a shorter range or a longer step'
+  throw new AppError(
     'range_too_large',
-    `${what}, and at most ${max} are answered at once: ${remedy}.`,
+    `The stored counts to be read are ${slots}, and at most ${SLOTS_MAX} are read at once: ask for ${remedy}.`,
   )
 }

@@ -28,11 +28,21 @@ export function testBannerStore(
     assert.ok(found !== undefined && found.createdAt > 0)
     assert.deepEqual(found, { ...DRAFTS[0], createdAt: found.createdAt })
     assert.equal(await store.find(8), undefined)
-    const some = await store.findAll([2_147_483_647, 8, 7])
-    assert.deepEqual(
-      some.toSorted((a, b) => a.id - b.id),
-      [found, await store.find(2_147_483_647)],
-    )
+    const [two, last] = [await store.find(2), await store.find(2_147_483_647)]
+    for (const [asked, expected] of [
+      [
+        [2_147_483_647, 8, 7, 2],
+        [two, found, last],
+      ],
+      [[2], [two]],
+      [[8, 1], []],
+    ] as const) {
+      const some = await store.findAll(asked)
+      assert.deepEqual(
+        some.toSorted((a, b) => a.id - b.id),
+        expected,
+      )
+    }
     assert.deepEqual(await store.findAll([]), [])
     const ids = async (limit: number, after: number, withArchived: boolean) =>
       (await store.list({ limit, after, withArchived })).map(({ id }) => id)

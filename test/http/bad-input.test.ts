@@ -161,7 +161,7 @@ const statistics: Refused[] = [
 
 const paths: Refused[] = (
   '/nowhere /counter /counter/ /counter/1/ /counter/1/2 //counter/1 /Counter/1 /live/1 ' +
-  '/stats/1/ /banners/ /docs/ /docs/nothing.js /docs/../package.json /openapi.yaml /favicon.ico'
+  '/series/ /series/1 /stats/1/ /banners/ /docs/ /docs/nothing.js /docs/../package.json /openapi.yaml /favicon.ico'
 )
   .split(' ')
   .flatMap((path) =>
@@ -179,6 +179,8 @@ const paths: Refused[] = (
       ['DELETE', '/counter/abc'],
       ['PATCH', '/stats/1'],
       ['POST', '/stats'],
+      ['POST', '/series'],
+      ['OPTIONS', '/series'],
       ['PUT', '/banners'],
       ['POST', '/banners/1'],
       ['POST', '/openapi.json'],

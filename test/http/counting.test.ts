@@ -143,6 +143,8 @@ inEachShape((start) => {
       [`/counter/${ARCHIVED}`, 410],
       ['/stats/1', 200],
       ['/stats', 200],
+      ['/series?banners=1,2', 200],
+      ['/series', 400],
       ['/banners', 200],
       ['/banners/1', 200],
       ['/healthz', 200],
@@ -177,7 +179,15 @@ inEachShape((start) => {
     assert.equal(count.headers.get('access-control-allow-origin'), '*')
     const read = await preflight('/stats/1', 'GET')
     assert.equal(read.headers.get('access-control-allow-origin'), null)
-    for (const path of ['/stats/1', '/stats', '/banners', '/banners/1', '/metrics', '/nowhere']) {
+    for (const path of [
+      '/stats/1',
+      '/stats',
+      '/series?banners=1',
+      '/banners',
+      '/banners/1',
+      '/metrics',
+      '/nowhere',
+    ]) {
       const answer = await fetch(`${app.origin}${path}`)
       assert.equal(answer.headers.get('access-control-allow-origin'), null, path)
     }

@@ -6,7 +6,16 @@ import { runs } from '../support/properties.ts'
 import { sendRaw } from '../support/raw.ts'
 import { totalOf } from '../support/service.ts'
 
-const ROUTES = ['/counter/1', '/stats/1', '/stats', '/banners', '/banners/1', '/healthz', '/readyz']
+const ROUTES = [
+  '/counter/1',
+  '/stats/1',
+  '/stats',
+  '/series',
+  '/banners',
+  '/banners/1',
+  '/healthz',
+  '/readyz',
+]
 const method = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'QUERY')
 const bytes = fc.uint8Array({ maxLength: 200 }).map((each) => Buffer.from(each).toString('latin1'))
 const visible = fc.string({ maxLength: 40 }).map((each) => encodeURI(each.toWellFormed()))
@@ -30,6 +39,10 @@ inEachShape((start) => {
         fc
           .tuple(fc.constantFrom('tsFrom', 'step', 'tz', 'key'), visible)
           .map((pair) => `/stats/1?${pair.join('=')}`),
+        visible.map((each) => `/series?banners=${each}`),
+        fc
+          .tuple(fc.constantFrom('tsFrom', 'step', 'tz', 'peak'), visible)
+          .map((pair) => `/series?banners=1,2&${pair.join('=')}`),
       ),
       header: fc.oneof(
         fc.constant('X-Nothing: 1'),

@@ -161,7 +161,14 @@ inEachShape((start) => {
       assert.equal(code, 'invalid_parameter', what)
       assert.ok(Array.isArray(errors) && errors.length > 0, what)
     }
-    for (const path of [`/stats/1?${HOUR}&`, `/stats?${HOUR}&`, '/stats/1?', '/banners?', '/live?'])
+    for (const path of [
+      `/stats/1?${HOUR}&`,
+      `/stats?${HOUR}&`,
+      `/series?banners=1&`,
+      '/stats/1?',
+      '/banners?',
+      '/live?',
+    ])
       for (const query of polluting)
         await assertRefused(await fetch(`${app.origin}${path}${query}`), path + query)
     for (const body of pollutingBodies)
@@ -214,6 +221,7 @@ inEachShape((start) => {
       `/counter/1?key=%0AFATAL%20forged`,
       `/counter/%0AFATAL%20forged`,
       `/stats/1?tsFrom=%0AFATAL%20forged`,
+      `/series?banners=%0AFATAL%20forged`,
       `/%0d%0aFATAL%20forged`,
       `/FATAL forged`,
       `/%ffFATAL%20forged`,

@@ -87,7 +87,7 @@ inEachShape((start) => {
 
   test('O4: answers of every kind carry the security headers', async () => {
     const paths = (
-      '/counter/1 /counter/abc /stats/1 /stats /banners /banners/1 /healthz /readyz /metrics ' +
+      '/counter/1 /counter/abc /stats/1 /stats /series?banners=1 /series /banners /banners/1 /healthz /readyz /metrics ' +
       '/openapi.json /docs /docs/docs.js / /assets/nothing.js /nowhere /counter/%zz'
     ).split(' ')
     for (const path of paths) {

@@ -100,6 +100,7 @@ test(
       assert.deepEqual(await problemOf(`${origin}/counter/2147483647`, 'POST'), AWAY)
       assert.deepEqual(await problemOf(`${origin}/stats/1`), AWAY)
       assert.deepEqual(await problemOf(`${origin}/stats`), AWAY)
+      assert.deepEqual(await problemOf(`${origin}/series?banners=1`), AWAY)
     }
     await postgres.start()
     assert.equal(await untilCounted(api.origin), 4 * CLICKS)

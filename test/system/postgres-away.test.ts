@@ -44,6 +44,7 @@ test('I11: started while Postgres is away, it says so, and counts as soon as it 
   assert.deepEqual(await problemOf(`${origin}/counter/7`, 'POST'), away)
   assert.deepEqual(await problemOf(`${origin}/stats/7`), away)
   assert.deepEqual(await problemOf(`${origin}/stats`), away)
+  assert.deepEqual(await problemOf(`${origin}/series?banners=7`), away)
   assert.deepEqual(await problemOf(`${origin}/banners`), away)
   assert.deepEqual(await problemOf(`${origin}/live`), away)
   assert.deepEqual(await problemOf(`${origin}/readyz`), [503, 'not_ready', '1'])
