@@ -79,7 +79,7 @@ export class OverviewModel {
     this.#course = new Schedule({ work: () => this.#readCourses(), nextMs: nextMinuteMs })
     this.#freshness = new Schedule({ work: () => this.#readFreshness(), nextMs: () => REFRESH_MS })
     this.#list = new Schedule({
-      work: () => api.banners((all) => (this.banners.value = all), this.#ended.signal),
+      work: () => this.#readBanners(),
       nextMs: () => MINUTE_MS,
     })
     this.stream = new LiveStream({ api, onRows: (rows, isFirst) => this.#take(rows, isFirst) })
@@ -202,6 +202,15 @@ export class OverviewModel {
       hour: { since: minuteOf(now - HOUR_MS), total: hour.total },
       day: { since: minuteOf(now - DAY_MS), total: day.total },
     }
+  }
+
+  async #readBanners(): Promise<void> {
+    // What is there is shown at once, but later never less than is shown already.
+    const isFirst = this.banners.peek() === undefined
+    const observe = (some: readonly Banner[]): void => {
+      if (isFirst) this.banners.value = some
+    }
+    this.banners.value = await this.#api.banners(observe, this.#ended.signal)
   }
 
   async #readFreshness(): Promise<void> {
