@@ -24,6 +24,10 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
   const [order, setOrder] = useState<Order>(FIRST_ORDERS.clicks)
   const [withArchived, setArchived] = useState(false)
   const [page, setPage] = useState(0)
+  const sortBy = (chosen: Order): void => {
+    setPage(0)
+    setOrder(chosen)
+  }
   const { search } = view
   const totals = model.totals.value
   const { ids, hold } = useSorted(banners, {
@@ -55,12 +59,12 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
         <thead>
           <tr>
             {(['id', 'name'] as const).map((column) => (
-              <Heading key={column} column={column} order={order} onOrder={setOrder} />
+              <Heading key={column} column={column} order={order} onOrder={sortBy} />
             ))}
             <th scope="col" class="course-column">
               {text.course}
             </th>
-            <Heading column="clicks" order={order} onOrder={setOrder} />
+            <Heading column="clicks" order={order} onOrder={sortBy} />
           </tr>
         </thead>
         <tbody {...hold}>
