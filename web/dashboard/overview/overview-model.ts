@@ -193,7 +193,8 @@ export class OverviewModel {
       this.#wasEmpty.value = all.total === 0
     }
     if (period !== this.#period) return // somebody chose another meanwhile
-    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(now) - LIVE_MINUTES_MS))
+    // Not by `now`: the first answer may have corrected the clock, after the stream told its rows.
+    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(this.#api.now()) - LIVE_MINUTES_MS))
     this.#base.value = {
       range: { from: range.from, to: this.#period.kind === 'free' ? range.to : Infinity },
       liveFrom,
