@@ -78,14 +78,15 @@ export class LiveStream {
   async #connect(): Promise<void> {
     const current = new AbortController()
     this.#current = current
-    this.#failure.value = undefined
+    let failure: unknown
     try {
       await this.#read(current)
     } catch (error) {
-      this.#failure.value = error
+      failure = error
     }
     if (this.#current !== current) return
     current.abort()
+    this.#failure.value = failure // until then the last one is the reason
     this.#state.value = 'broken'
     this.#failures += 1
     const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), RETRY_MAX_MS)
