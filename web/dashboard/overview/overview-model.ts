@@ -180,7 +180,9 @@ export class OverviewModel {
 
   async #readNumbers(): Promise<void> {
     const now = this.#api.now()
-    const liveFrom = this.#isFollowing.peek() ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
+    // A tab that was hidden knows no live counts of that time, before the stream has begun anew.
+    const isFollowing = this.#isFollowing.peek() && this.stream.state.peek() === 'open'
+    const liveFrom = isFollowing ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
     const range = rangeOf(this.#period, this.#zone, now)
     const period = this.#period
     const [chosen, hour, day] = await Promise.all([
