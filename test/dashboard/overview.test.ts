@@ -96,8 +96,8 @@ describe('the overview', NEEDS_BROWSER, () => {
     await clicksOf(pointing.page, 'Banner 42').hover()
     await other.page.goto('/')
     await statusOf(other.page, 'Live').waitFor()
-    const before = await names(pointing.page)
-    assert.deepEqual(before.slice(2, 4), ['Banner 42', 'Banner 2'])
+    const order = await names(pointing.page)
+    assert.deepEqual(order.slice(2, 4), ['Banner 42', 'Banner 2'])
     await shows(clicksOf(other.page, 'Banner 2'), '20')
     await click(app.origin, 2, 25)
     await shows(clicksOf(pointing.page, 'Banner 2'), '45')
@@ -105,7 +105,7 @@ describe('the overview', NEEDS_BROWSER, () => {
     await shows(other.page.getByRole('rowheader').nth(2), 'Banner 2')
     await click(app.origin, 2, 5)
     await shows(clicksOf(pointing.page, 'Banner 2'), '50')
-    assert.deepEqual(await names(pointing.page), before)
+    assert.deepEqual(await names(pointing.page), order)
     await pointing.page.getByRole('searchbox').hover()
     await shows(pointing.page.getByRole('rowheader').nth(2), 'Banner 2')
     await pointing.assertClean()
@@ -152,7 +152,10 @@ describe('the overview', NEEDS_BROWSER, () => {
 
 /** Where everything stands that people read, point at or type into. */
 async function boxes(page: Page): Promise<unknown[]> {
-  const all = await page.getByRole('main').locator('section, dl > div, th, tr, td, input, button').all()
+  const all = await page
+    .getByRole('main')
+    .locator('section, dl > div, th, tr, td, input, button')
+    .all()
   return await Promise.all(all.map((each) => each.boundingBox()))
 }
 
