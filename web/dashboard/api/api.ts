@@ -91,11 +91,11 @@ export class Api {
     return Date.now() + this.#aheadMs
   }
 
-  /** Every banner, archived ones too, by id; `observe` is told after each page. */
+  /** Every banner, archived ones too, by id; `observe` is told of those so far, after each page. */
   async banners(
     observe: (banners: readonly Banner[]) => void,
     signal?: AbortSignal,
-  ): Promise<void> {
+  ): Promise<readonly Banner[]> {
     let all: readonly Banner[] = []
     let after: number | undefined = 0
     while (after !== undefined) {
@@ -105,6 +105,7 @@ export class Api {
       after = page.next
       observe(all)
     }
+    return all
   }
 
   async banner(id: number, signal?: AbortSignal): Promise<Banner> {

@@ -5,7 +5,7 @@ import type { Api } from './api.ts'
 // States:
 //
 //   connecting ──the first rows──> open ──the stream ends, or is silent──> broken ──wait──> connecting
-//   any of them ──the tab is hidden──> (no stream) ──it is seen again──> connecting
+//   any of them ──the tab is hidden──> connecting, without a stream until it is seen again
 
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 5_000
@@ -63,9 +63,9 @@ export class LiveStream {
 
   readonly #follow = (): void => {
     this.#close()
-    if (document.hidden) return
-    this.#failures = 0
     this.#state.value = 'connecting'
+    this.#failures = 0
+    if (document.hidden) return
     void this.#connect()
   }
 
@@ -78,14 +78,15 @@ export class LiveStream {
   async #connect(): Promise<void> {
     const current = new AbortController()
     this.#current = current
-    this.#failure.value = undefined
+    let failure: unknown
     try {
       await this.#read(current)
     } catch (error) {
-      this.#failure.value = error
+      failure = error
     }
     if (this.#current !== current) return
     current.abort()
+    this.#failure.value = failure // until then the last one is the reason
     this.#state.value = 'broken'
     this.#failures += 1
     const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), RETRY_MAX_MS)
@@ -114,9 +115,10 @@ export class LiveStream {
         alive()
         if (value.event !== 'counts') continue
         this.#failures = 0
-        onRows((JSON.parse(value.data) as RowBody[]).map(rowOf), isFirst)
-        isFirst = false
+        const rows = (JSON.parse(value.data) as RowBody[]).map(rowOf)
         this.#state.value = 'open'
+        onRows(rows, isFirst)
+        isFirst = false
       }
     } finally {
       clearTimeout(silence)

@@ -24,6 +24,10 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
   const [order, setOrder] = useState<Order>(FIRST_ORDERS.clicks)
   const [withArchived, setArchived] = useState(false)
   const [page, setPage] = useState(0)
+  const sortBy = (chosen: Order): void => {
+    setPage(0)
+    setOrder(chosen)
+  }
   const { search } = view
   const totals = model.totals.value
   const { ids, hold } = useSorted(banners, {
@@ -52,17 +56,7 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
         total={model.total.value}
       />
       <table class="banners">
-        <thead>
-          <tr>
-            {(['id', 'name'] as const).map((column) => (
-              <Heading key={column} column={column} order={order} onOrder={setOrder} />
-            ))}
-            <th scope="col" class="course-column">
-              {text.course}
-            </th>
-            <Heading column="clicks" order={order} onOrder={setOrder} />
-          </tr>
-        </thead>
+        <Headings order={order} onOrder={sortBy} />
         <tbody {...hold}>
           {shown.map((id) => {
             const banner = known.get(id)
@@ -153,10 +147,30 @@ function Row({ banner: { id, name, status }, total, counts, href }: RowProps) {
   )
 }
 
-interface HeadingProps {
-  readonly column: Column
+interface HeadingsProps {
   readonly order: Order
   readonly onOrder: (order: Order) => void
+}
+
+function Headings({ order, onOrder }: HeadingsProps) {
+  const { text } = useLanguage()
+  return (
+    <thead>
+      <tr>
+        {(['id', 'name'] as const).map((column) => (
+          <Heading key={column} column={column} order={order} onOrder={onOrder} />
+        ))}
+        <th scope="col" class="course-column">
+          {text.course}
+        </th>
+        <Heading column="clicks" order={order} onOrder={onOrder} />
+      </tr>
+    </thead>
+  )
+}
+
+interface HeadingProps extends HeadingsProps {
+  readonly column: Column
 }
 
 function Heading({ column, order, onOrder }: HeadingProps) {

@@ -80,7 +80,7 @@ export class OverviewModel {
     this.#course = new Schedule({ work: () => this.#readCourses(), nextMs: nextMinuteMs })
     this.#freshness = new Schedule({ work: () => this.#readFreshness(), nextMs: () => REFRESH_MS })
     this.#list = new Schedule({
-      work: () => api.banners((all) => (this.banners.value = all), this.#ended.signal),
+      work: () => this.#readBanners(),
       nextMs: () => MINUTE_MS,
     })
     this.stream = new LiveStream({ api, onRows: (rows, isFirst) => this.#take(rows, isFirst) })
@@ -184,7 +184,9 @@ export class OverviewModel {
 
   async #readNumbers(): Promise<void> {
     const now = this.#api.now()
-    const liveFrom = this.#isFollowing.peek() ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
+    // A tab that was hidden knows no live counts of that time, before the stream has begun anew.
+    const isFollowing = this.#isFollowing.peek() && this.stream.state.peek() === 'open'
+    const liveFrom = isFollowing ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
     const range = rangeOf(this.#period, this.#zone, now)
     const period = this.#period
     const [chosen, hour, day] = await Promise.all([
@@ -198,7 +200,8 @@ export class OverviewModel {
       this.#wasEmpty.value = all.total === 0
     }
     if (period !== this.#period) return // somebody chose another meanwhile
-    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(now) - LIVE_MINUTES_MS))
+    // Not by `now`: the first answer may have corrected the clock, after the stream told its rows.
+    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(this.#api.now()) - LIVE_MINUTES_MS))
     this.#base.value = {
       range: { from: range.from, to: this.#period.kind === 'free' ? range.to : Infinity },
       liveFrom,
@@ -207,6 +210,15 @@ export class OverviewModel {
       hour: { since: minuteOf(now - HOUR_MS), total: hour.total },
       day: { since: minuteOf(now - DAY_MS), total: day.total },
     }
+  }
+
+  async #readBanners(): Promise<void> {
+    // What is there is shown at once, but later never less than is shown already.
+    const isFirst = this.banners.peek() === undefined
+    const observe = (some: readonly Banner[]): void => {
+      if (isFirst) this.banners.value = some
+    }
+    this.banners.value = await this.#api.banners(observe, this.#ended.signal)
   }
 
   async #readFreshness(): Promise<void> {

@@ -2,7 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { CountHelper } from '../banner/count-helper.tsx'
 import { useApp, useLanguage } from '../frame/app.ts'
-import { Notice, StateOfNumbers } from '../frame/notice.tsx'
+import { StateOfNumbers } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
 import { rangeOf } from '../model/period.ts'
 import { hashOf, type View } from '../route.ts'
@@ -70,7 +70,6 @@ interface WelcomeProps {
 function Welcome({ model, banners }: WelcomeProps) {
   const { text } = useLanguage()
   const first = banners?.find(({ status }) => status === 'active')
-  if (banners?.length === 0) return <Notice kind="warning">{text.noBanners}</Notice>
   if (!model.isUntouched.value || first === undefined) return null
   return (
     <section class="welcome" aria-labelledby="welcome-title">

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Locator, Page } from 'playwright-core'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import {
+  assertAccessible,
+  NEEDS_BROWSER,
+  openBrowser,
+  type TestBrowser,
+} from '../support/browser.ts'
+import { fillHistory } from '../support/history.ts'
+import { click, clicksOf, digits, figure, names, rowOf, shows, statusOf } from './overview-page.ts'
+
+const MINUTE_MS = 60_000
+/** Of the minute half an hour ago: one click more, and there is a digit more. */
+const COUNTS = new Map([
+  [1, 999],
+  [2, 20],
+  [3, 998_950],
+  [42, 30],
+])
+
+describe('the overview', NEEDS_BROWSER, () => {
+  let app: TestApp
+  let browser: TestBrowser
+  before(async () => {
+    app = await startTestApp()
+    const from = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS
+    const history = { folder: folderOf(app), bannerIds: [...COUNTS.keys()] }
+    fillHistory({
+      ...history,
+      from,
+      to: from + MINUTE_MS,
+      countOf: (id) => COUNTS.get(id) ?? 0,
+    })
+    // Hours ago: of the last day, but not of the last hour.
+    fillHistory({
+      ...history,
+      from: from - 300 * MINUTE_MS,
+      to: from - 299 * MINUTE_MS,
+      countOf: () => 5,
+    })
+    browser = await openBrowser()
+  })
+  after(async () => {
+    await browser[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  })
+
+  test('D5: it shows the last minute, hour and day, and every banner, most clicked first', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    await shows(figure(page, 'Last minute'), '0')
+    await shows(figure(page, 'Last hour'), '999,999')
+    await shows(figure(page, 'Last 24 hours'), '1,000,019')
+    await shows(figure(page, 'Right now'), '0')
+    await shows(clicksOf(page, 'Banner 3'), '998,950') // every digit, of the last hour
+    const first = ['Banner 3', 'Banner 1', 'Banner 42', 'Banner 2', 'Banner 4', 'Banner 5']
+    assert.deepEqual((await names(page)).slice(0, 6), first)
+    await page.getByText('11 banners · 999,999 clicks in all').waitFor()
+    // The minute with the clicks is the highest point of the line, and the rest of it is flat.
+    const course = rowOf(page, 'Banner 2').getByRole('img', { name: 'Course of Banner 2' })
+    const line = await course.locator('path').last().getAttribute('d')
+    assert.equal(line?.match(/,1\.0/g)?.length, 1, line ?? 'no line')
+    await assertAccessible(page)
+    await opened.assertClean()
+  })
+
+  test('D5: a click sent by HTTP is seen without a reload, and nothing moves but numbers', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    await page.evaluate(`window.isStillHere = true`)
+    await statusOf(page, 'Live').waitFor()
+    await shows(figure(page, 'Right now'), '0')
+    await shows(clicksOf(page, 'Banner 1'), digits(999))
+    const places = await boxes(page)
+    await click(app.origin, 1)
+    await shows(clicksOf(page, 'Banner 1'), digits(1_000))
+    await shows(figure(page, 'Last minute'), '1')
+    await shows(figure(page, 'Last hour'), '1,000,000')
+    await shows(figure(page, 'Last 24 hours'), '1,000,020')
+    await figure(page, 'Right now').filter({ hasText: /0\.\d/ }).waitFor()
+    assert.deepEqual(await boxes(page), places)
+    assert.equal(await page.evaluate(`window.isStillHere`), true)
+    await opened.assertClean()
+  })
+
+  test('D5: rows change places by themselves, but not while somebody points at them', async () => {
+    await using pointing = await browser.newPage(app.origin)
+    await using other = await browser.newPage(app.origin)
+    await pointing.page.goto('/')
+    await pointing.page.getByRole('searchbox').fill('Banner ') // everything but the paused one
+    await shows(clicksOf(pointing.page, 'Banner 42'), '30')
+    await clicksOf(pointing.page, 'Banner 42').hover()
+    await other.page.goto('/')
+    await statusOf(other.page, 'Live').waitFor()
+    const order = await names(pointing.page)
+    assert.deepEqual(order.slice(2, 4), ['Banner 42', 'Banner 2'])
+    await shows(clicksOf(other.page, 'Banner 2'), '20')
+    await click(app.origin, 2, 25)
+    await shows(clicksOf(pointing.page, 'Banner 2'), '45')
+    // The page that nobody points at was opened later, so that it has less reason to sort.
+    await shows(other.page.getByRole('rowheader').nth(2), 'Banner 2')
+    await click(app.origin, 2, 5)
+    await shows(clicksOf(pointing.page, 'Banner 2'), '50')
+    assert.deepEqual(await names(pointing.page), order)
+    await pointing.page.getByRole('searchbox').hover()
+    await shows(pointing.page.getByRole('rowheader').nth(2), 'Banner 2')
+    await pointing.assertClean()
+    await other.assertClean()
+  })
+
+  test('D5: banners are sorted by each column and found by name or id', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    const heading = (name: string): Locator => page.getByRole('columnheader', { name })
+    const sortBy = async (name: string): Promise<void> => {
+      await page.getByRole('button', { name, exact: true }).click()
+    }
+    await shows(page.getByRole('rowheader').first(), 'Banner 3')
+    assert.equal(await heading('Clicks').getAttribute('aria-sort'), 'descending')
+    await sortBy('ID')
+    await shows(page.getByRole('rowheader').first(), 'Banner 1')
+    assert.equal(await heading('ID').getAttribute('aria-sort'), 'ascending')
+    assert.equal(await heading('Clicks').getAttribute('aria-sort'), 'none')
+    await sortBy('ID')
+    assert.deepEqual((await names(page)).slice(0, 3), ['Paused', 'Banner 42', 'Banner 9'])
+    await sortBy('Name')
+    assert.deepEqual((await names(page)).slice(-3), ['Banner 9', 'Banner 42', 'Paused'])
+    await sortBy('Clicks')
+    await sortBy('Clicks')
+    assert.equal((await names(page)).at(-1), 'Banner 3')
+
+    const search = page.getByRole('searchbox', { name: 'Search by name or ID' })
+    await search.fill('PAUS')
+    await page.getByText(/^1 banner ·/).waitFor()
+    assert.deepEqual(await names(page), ['Paused'])
+    await search.fill('42')
+    assert.deepEqual(await names(page), ['Banner 42'])
+    await page.reload() // the address has it
+    await shows(page.getByRole('rowheader'), 'Banner 42')
+    await search.fill('archived')
+    await page.getByText('No banner is called that.').waitFor()
+    await page.getByRole('checkbox', { name: 'Show archived' }).check()
+    assert.deepEqual(await names(page), ['Archived'])
+    await opened.assertClean()
+  })
+})
+
+/** Where everything stands that people read, point at or type into. */
+async function boxes(page: Page): Promise<unknown[]> {
+  const all = await page
+    .getByRole('main')
+    .locator('section, dl > div, th, tr, td, input, button')
+    .all()
+  return await Promise.all(all.map((each) => each.boundingBox()))
+}
+
+function folderOf({ store }: TestApp): string {
+  assert.equal(store.kind, 'sqlite')
+  return store.kind === 'sqlite' ? store.folder : ''
+}
