@@ -182,19 +182,21 @@ export class Api {
   async request(path: string, options: RequestOptions = {}): Promise<Response> {
     const { access } = options
     for (;;) {
-      const response = await this.#send(path, options)
+      const token = access && this.#tokens.for(access)
+      const response = await this.#send(path, options, token)
       if (response.ok) return response
       const problem = await Problem.of(response)
       const isRefused = problem.code === 'unauthorized' || problem.code === 'forbidden'
+      // Another token was given while this was under way.
+      if (isRefused && access !== undefined && token !== this.#tokens.for(access)) continue
       const isGiven =
         isRefused && access !== undefined && (await this.#tokens.ask(access, access === 'admin'))
       if (!isGiven) throw problem
     }
   }
 
-  async #send(path: string, options: RequestOptions): Promise<Response> {
-    const { method = 'GET', body, headers, access, signal, timeoutMs = TIMEOUT_MS } = options
-    const token = access && this.#tokens.for(access)
+  async #send(path: string, options: RequestOptions, token: string | undefined): Promise<Response> {
+    const { method = 'GET', body, headers, signal, timeoutMs = TIMEOUT_MS } = options
     const limit = Number.isFinite(timeoutMs) ? [AbortSignal.timeout(timeoutMs)] : []
     const init = {
       method,
