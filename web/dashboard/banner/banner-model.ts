@@ -2,7 +2,15 @@ import { computed, signal } from '@preact/signals'
 import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
 import { LiveStream } from '../api/live-stream.ts'
 import { Schedule } from '../frame/schedule.ts'
-import { isOpen, minuteOf, rangeBefore, rangeOf, type Period } from '../model/period.ts'
+import {
+  canTellPeak,
+  isOpen,
+  isTooFine,
+  minuteOf,
+  rangeBefore,
+  rangeOf,
+  type Period,
+} from '../model/period.ts'
 
 const REFRESH_MS = 5_000
 const CLOSED_REFRESH_MS = 60_000
@@ -110,9 +118,10 @@ export class BannerModel {
     const startedAt = performance.now()
     this.#readAt = startedAt
     const range = rangeOf(period, tz, this.#api.now())
-    const question = { banners: [this.#id], step, tz }
+    if (isTooFine(step, range)) return // the page says so
+    const question = { banners: [this.#id], step, tz, ...range, withPeak: canTellPeak(step, range) }
     const [answer, before] = await Promise.all([
-      this.#api.series({ ...question, ...range, withPeak: true }, this.#ended.signal),
+      this.#api.series(question, this.#ended.signal),
       this.#readBefore(choice, range),
     ])
     this.#tookMs = performance.now() - startedAt

@@ -73,6 +73,14 @@ export function isTooFine(step: Step, { from, to }: Range): boolean {
   return (to - from) / STEP_MS[step] > STEPS_MAX - 2
 }
 
+/** The service reads every minute to tell the busiest one, and reads no more. */
+const PEAK_MINUTES_MAX = 500_000
+
+/** Whether the busiest minute can be told of a range, which is widened to whole steps. */
+export function canTellPeak(step: Step, { from, to }: Range): boolean {
+  return to - from + 2 * STEP_MS[step] <= PEAK_MINUTES_MAX * MINUTE_MS
+}
+
 /** The minute that contains an instant, or was told not to: its first instant. */
 export function minuteOf(instant: number): number {
   return Math.floor(instant / MINUTE_MS) * MINUTE_MS
