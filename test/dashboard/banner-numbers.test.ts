@@ -51,7 +51,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   async function ask(query: Record<string, string>): Promise<Response> {
-    const answer = await fetch(`${app.origin}/stats/42?${new URLSearchParams(query)}`)
+    const answer = await fetch(`${app.origin}/stats/42?${String(new URLSearchParams(query))}`)
     assert.equal(answer.status, 200)
     return answer
   }

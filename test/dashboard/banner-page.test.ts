@@ -54,7 +54,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   }
 
   async function stats(id: number, query: Record<string, string>): Promise<Stats> {
-    const answer = await fetch(`${app.origin}/stats/${id}?${new URLSearchParams(query)}`)
+    const answer = await fetch(`${app.origin}/stats/${id}?${String(new URLSearchParams(query))}`)
     assert.equal(answer.status, 200)
     return (await answer.json()) as Stats // the service's own tests hold it to that
   }

@@ -37,11 +37,16 @@ export async function isDrawn(page: Page, colour: string): Promise<boolean> {
   return await page.evaluate<boolean>(`(() => {
     const canvas = document.querySelector('[role=img] canvas')
     if (canvas === null) return false
-    const probe = document.createElement('canvas').getContext('2d')
+    const copy = document.createElement('canvas')
+    copy.width = canvas.width
+    copy.height = canvas.height
+    const probe = copy.getContext('2d', { willReadFrequently: true })
     probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--${colour}').trim()
     probe.fillRect(0, 0, 1, 1)
     const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    probe.clearRect(0, 0, 1, 1)
+    probe.drawImage(canvas, 0, 0)
+    const { data } = probe.getImageData(0, 0, canvas.width, canvas.height)
     for (let at = 0; at < data.length; at += 4) {
       if (data[at] === red && data[at + 1] === green && data[at + 2] === blue && data[at + 3] === 255)
         return true
