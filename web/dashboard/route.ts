@@ -4,7 +4,7 @@ import { isZone, PRESETS, type Period, type Preset } from './model/period.ts'
 const BANNER_ID_MAX = 2_147_483_647
 
 /** How the numbers of a banner are shown. */
-export type Form = 'chart' | 'table'
+type Form = 'chart' | 'table'
 
 export type View =
   | { readonly kind: 'overview'; readonly period: Period; readonly search: string }
