@@ -71,7 +71,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await becomes(async () => (await rowsOf(page)).length, 25)
     const rows = (await rowsOf(page)).toReversed()
     assert.deepEqual(
-      rows.map(([, count, before]) => [count, before]),
+      rows.map(([, count, earlier]) => [count, earlier]),
       counts.map(({ count }, hour) => [digits(count), digits(countsBefore[hour]?.count ?? 0)]),
     )
     // Two o'clock comes twice.
@@ -89,9 +89,9 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const plot = page.getByRole('img', { name: /^Clicks on Banner 42/ }).locator('.u-over')
     const box = await plot.boundingBox()
     if (box === null) throw new Error('the chart is not seen')
-    for (const [hour, [time, count, before]] of rows.entries()) {
+    for (const [hour, [time, count, earlier]] of rows.entries()) {
       await page.mouse.move(box.x + 1 + ((box.width - 2) * hour) / 24, box.y + 50)
-      const said = `${time}: ${count} · the period before: ${before}`
+      const said = `${time}: ${count} · the period before: ${earlier}`
       await becomes(async () => (await page.locator('figcaption').innerText()).trim(), said)
     }
     await opened.assertClean()
@@ -102,9 +102,9 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const { page } = opened
     await page.goto(ADDRESS)
     const { total } = await stats(DAY)
-    const before = await stats(DAY_BEFORE)
+    const earlier = await stats(DAY_BEFORE)
     await becomes(() => figureOf(page, 'Total'), digits(total))
-    await page.getByText(`In the period before: ${digits(before.total)}`).waitFor()
+    await page.getByText(`In the period before: ${digits(earlier.total)}`).waitFor()
     assert.equal(await figureOf(page, 'Busiest minute'), '12,345')
     await page.getByText('26 Oct 2025, 10:17').waitFor()
     const average = new Intl.NumberFormat('en', { maximumFractionDigits: 2 }).format(total / 25)
