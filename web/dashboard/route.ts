@@ -1,8 +1,10 @@
 import { STEPS, type Step } from './api/api.ts'
 import { isZone, PRESETS, type Period, type Preset } from './model/period.ts'
 
+const BANNER_ID_MAX = 2_147_483_647
+
 /** How the numbers of a banner are shown. */
-export type Form = 'chart' | 'table'
+type Form = 'chart' | 'table'
 
 export type View =
   | { readonly kind: 'overview'; readonly period: Period; readonly search: string }
@@ -28,7 +30,7 @@ export function viewOf(text: string): View {
   const query = new URLSearchParams(rest.join('?'))
   const period = periodOf(query)
   const [, bannerId] = /^\/banners\/([1-9]\d{0,9})$/.exec(path) ?? []
-  if (bannerId !== undefined) {
+  if (bannerId !== undefined && Number(bannerId) <= BANNER_ID_MAX) {
     const tz = query.get('tz') ?? ''
     return {
       kind: 'banner',

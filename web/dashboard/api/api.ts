@@ -6,7 +6,7 @@ const BANNERS_A_PAGE = 1_000
 /** The header Date has whole seconds: a smaller difference of the clocks is none. */
 const CLOCK_PRECISION_MS = 2_000
 
-export type BannerStatus = 'active' | 'paused' | 'archived'
+type BannerStatus = 'active' | 'paused' | 'archived'
 
 export interface Banner {
   readonly id: number

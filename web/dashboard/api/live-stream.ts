@@ -1,5 +1,6 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
+import type { LiveRow } from '../model/live-counts.ts'
 import type { Api } from './api.ts'
 
 // States:
@@ -13,13 +14,6 @@ const RETRY_MAX_MS = 5_000
 const SILENCE_MAX_MS = 40_000
 
 export type LiveState = 'connecting' | 'open' | 'broken'
-
-/** One minute's count of one banner; `minute` is its first instant, Unix milliseconds. */
-export interface LiveRow {
-  readonly bannerId: number
-  readonly minute: number
-  readonly count: number
-}
 
 export interface LiveOptions {
   readonly api: Api

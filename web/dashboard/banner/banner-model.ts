@@ -3,7 +3,7 @@ import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../ap
 import { LiveStream, type LiveRow } from '../api/live-stream.ts'
 import { Schedule } from '../frame/schedule.ts'
 import {
-  hasPeak,
+  canTellPeak,
   isOpen,
   isTooFine,
   minuteOf,
@@ -127,10 +127,10 @@ export class BannerModel {
     const startedAt = performance.now()
     this.#readAt = startedAt
     const range = rangeOf(period, tz, this.#api.now())
-    if (isTooFine(step, range)) return
+    if (isTooFine(step, range)) return // the page says so
     const question = { banners: [this.#id], step, tz }
     const peakKey = JSON.stringify([choice, minuteOf(range.to)])
-    const withPeak = hasPeak(range) && this.#peak?.key !== peakKey
+    const withPeak = canTellPeak(step, range) && this.#peak?.key !== peakKey
     const [answer, before] = await Promise.all([
       this.#api.series({ ...question, ...range, withPeak }, this.#ended.signal),
       this.#readBefore(choice, range),

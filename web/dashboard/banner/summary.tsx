@@ -22,7 +22,8 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
         <dt>{text.peakMinute}</dt>
         <dd>{peak === undefined ? text.none : language.number(peak.count)}</dd>
         <dd class="quiet">
-          {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}&nbsp;
+          {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}
+          {shown !== undefined && shown.series.peak === undefined && text.peakAbout}&nbsp;
         </dd>
       </div>
       <div>

@@ -58,6 +58,8 @@ export class App {
   /** Corrects the address without a step in the history. */
   replace(view: View): void {
     if (hashOf(view) === location.hash) return
+    // Somebody has gone on, which the page is about to be told: the address is no longer its own.
+    if (hashOf(viewOf(location.hash)) !== hashOf(this.#view.peek())) return
     history.replaceState(null, '', hashOf(view))
     this.#view.value = view
   }

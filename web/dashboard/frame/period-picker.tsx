@@ -1,4 +1,4 @@
-import { useId, useState } from 'preact/hooks'
+import { useEffect, useId, useState } from 'preact/hooks'
 import { instantOf, PRESETS, wallTime, type Period } from '../model/period.ts'
 import type { Range } from '../api/api.ts'
 import { useLanguage } from './app.ts'
@@ -16,6 +16,9 @@ export function PeriodPicker({ period, range, tz, onChoose }: PeriodPickerProps)
   const { text } = useLanguage()
   const [isFree, setFree] = useState(period.kind === 'free')
   const id = useId()
+  const key = keyOf(period)
+  // Back and forward choose, too.
+  useEffect(() => setFree(period.kind === 'free'), [key])
   return (
     <div class="period">
       <div class="choice" role="group" aria-label={text.range}>
@@ -43,13 +46,7 @@ export function PeriodPicker({ period, range, tz, onChoose }: PeriodPickerProps)
         </button>
       </div>
       {(isFree || period.kind === 'free') && (
-        <FreePeriod
-          id={id}
-          range={range}
-          tz={tz}
-          onChoose={onChoose}
-          key={`${keyOf(period)} ${tz}`}
-        />
+        <FreePeriod id={id} range={range} tz={tz} onChoose={onChoose} key={`${key} ${tz}`} />
       )}
     </div>
   )

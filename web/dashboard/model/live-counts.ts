@@ -1,5 +1,11 @@
 import { signal } from '@preact/signals'
-import type { LiveRow } from '../api/live-stream.ts'
+
+/** One minute's count of one banner; `minute` is its first instant, Unix milliseconds. */
+export interface LiveRow {
+  readonly bannerId: number
+  readonly minute: number
+  readonly count: number
+}
 
 type Minutes = Map<number, Map<number, number>>
 

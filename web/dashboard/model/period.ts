@@ -73,11 +73,12 @@ export function isTooFine(step: Step, { from, to }: Range): boolean {
   return (to - from) / STEP_MS[step] > STEPS_MAX - 2
 }
 
-/** The busiest minute is looked for in so long a range: the service reads its minutes one by one. */
-const PEAK_RANGE_MAX_MS = 300 * DAY_MS
+/** The service reads every minute to tell the busiest one, and reads no more. */
+const PEAK_MINUTES_MAX = 500_000
 
-export function hasPeak({ from, to }: Range): boolean {
-  return to - from <= PEAK_RANGE_MAX_MS
+/** Whether the busiest minute can be told of a range, which is widened to whole steps. */
+export function canTellPeak(step: Step, { from, to }: Range): boolean {
+  return to - from + 2 * STEP_MS[step] <= PEAK_MINUTES_MAX * MINUTE_MS
 }
 
 /** The first instant of the minute that contains an instant. */

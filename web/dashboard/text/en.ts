@@ -61,6 +61,7 @@ export const EN = {
   total: 'Total',
   previousTotal: 'In the period before',
   peakMinute: 'Busiest minute',
+  peakAbout: 'Told of shorter ranges.',
   averages: {
     minute: 'Average a minute',
     hour: 'Average an hour',

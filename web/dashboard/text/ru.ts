@@ -65,6 +65,7 @@ export const RU: Messages = {
   total: 'Всего',
   previousTotal: 'За предыдущий период',
   peakMinute: 'Самая бурная минута',
+  peakAbout: 'Видна за более короткий период.',
   averages: {
     minute: 'В среднем за минуту',
     hour: 'В среднем за час',

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import {
+  assertAccessible,
+  NEEDS_BROWSER,
+  openBrowser,
+  type TestBrowser,
+} from '../support/browser.ts'
+import { becomes, isDrawn } from '../support/shown.ts'
+
+/** A view, and what is seen once it is there. */
+interface Sight {
+  readonly address: string
+  readonly ready: (page: Page) => Promise<void>
+}
+
+const LONG = 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverkaufsstelle'.repeat(2)
+const SIGHTS: Readonly<Record<string, Sight>> = {
+  overview: { address: '/', ready: (page) => page.getByRole('searchbox').waitFor() },
+  'overview with a free range': {
+    address: '/#/?from=2026-03-01T00:00Z&to=2026-03-02T00:00Z',
+    ready: (page) => page.locator('input[type=datetime-local]').first().waitFor(),
+  },
+  'overview where nothing is found': {
+    address: '/#/?search=nothing-is-called-that',
+    ready: async (page) => {
+      await page.getByRole('searchbox').waitFor()
+      await becomes(() => page.locator('tbody tr').count(), 0)
+    },
+  },
+  'banner as a chart': {
+    address: '/#/banners/1',
+    ready: (page) => page.locator('figure canvas').waitFor(),
+  },
+  'banner as a table': {
+    address: '/#/banners/1?range=30days&as=table&step=hour',
+    ready: (page) => page.locator('nav.pager').waitFor(),
+  },
+  'banner without clicks in its range': {
+    address: '/#/banners/2?from=2026-03-01T00:00Z&to=2026-03-02T00:00Z',
+    ready: (page) => page.locator('figure canvas').waitFor(),
+  },
+  'paused banner': {
+    address: '/#/banners/50',
+    ready: (page) => page.locator('h1 .badge').waitFor(),
+  },
+  new: { address: '/#/new', ready: (page) => page.locator('form.narrow').waitFor() },
+  unknown: { address: '/#/nothing', ready: (page) => page.locator('h1').waitFor() },
+  'banner that is not there': {
+    address: '/#/banners/999',
+    ready: (page) => page.locator('h1 + p a').waitFor(),
+  },
+}
+const TOKENS = { READ_TOKEN: 'read-token-of-the-tests' }
+const EXPECTED = /^console\.error: .* (?:40[0134]|503) /
+
+describe('the dashboard for everybody', NEEDS_BROWSER, () => {
+  let app: TestApp
+  let browser: TestBrowser
+  before(async () => {
+    app = await startTestApp()
+    browser = await openBrowser()
+    await change(1, { name: LONG, url: `https://shop.example/${LONG}` })
+    for (const id of [1, 1, 3]) await fetch(`${app.origin}/counter/${id}`)
+  })
+  after(async () => {
+    await browser[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  })
+
+  async function change(id: number, wanted: Record<string, string>): Promise<void> {
+    const answer = await fetch(`${app.origin}/banners/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(wanted),
+    })
+    assert.equal(answer.status, 200)
+  }
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    // In other colours the same page can only be seen less well.
+    const rules = colorScheme === 'dark' ? ['color-contrast'] : undefined
+    test(`D16: every view can be used by everybody, in ${colorScheme} colours`, async () => {
+      await using opened = await browser.newPage(app.origin, { colorScheme })
+      const { page } = opened
+      for (const [name, { address, ready }] of Object.entries(SIGHTS)) {
+        await page.goto(address)
+        await ready(page)
+        await assertAccessible(page, rules).catch((cause: unknown) => {
+          throw new Error(name, { cause })
+        })
+      }
+      // What is wrong with a form, and with the service.
+      await page.goto('/#/new')
+      await page.getByRole('button', { name: 'Add a banner' }).click()
+      await page.getByRole('alert').first().waitFor()
+      await assertAccessible(page, rules)
+      await page.route(/\/(?:stats|series|live)\?/, (route) => route.fulfill({ status: 503 }))
+      await page.goto('/#/banners/3')
+      await page.getByRole('button', { name: 'Try again' }).waitFor()
+      await page.getByText('The connection is lost. Trying again …').waitFor()
+      await assertAccessible(page, rules)
+      await opened.assertClean(EXPECTED)
+    })
+
+    test(`D16: the question for a token can be answered by everybody, in ${colorScheme} colours`, async () => {
+      await using guarded = await startTestApp(TOKENS)
+      await using opened = await browser.newPage(guarded.origin, { colorScheme })
+      const { page } = opened
+      await page.goto('/')
+      await page.getByRole('dialog').waitFor()
+      await assertAccessible(page, rules)
+      await page.getByRole('textbox', { name: 'Token' }).fill('not-the-token-at-all')
+      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByText('This is not the token.').waitFor()
+      await assertAccessible(page, rules)
+      await opened.assertClean(EXPECTED)
+    })
+  }
+
+  for (const locale of ['en-GB', 'ru-RU']) {
+    test(`D16: nothing is wider than a telephone, ${locale}`, async () => {
+      const viewport = { width: 390, height: 844 }
+      await using opened = await browser.newPage(app.origin, { locale, viewport })
+      await using guarded = await startTestApp(TOKENS)
+      await using asked = await browser.newPage(guarded.origin, { locale, viewport })
+      const { page } = opened
+      for (const [name, { address, ready }] of Object.entries(SIGHTS)) {
+        await page.goto(address)
+        await ready(page)
+        assert.deepEqual(await tooWide(page), [], name)
+      }
+      await asked.page.goto('/')
+      await asked.page.getByRole('dialog').waitFor()
+      assert.deepEqual(await tooWide(asked.page), [], 'the question for a token')
+      await opened.assertClean(EXPECTED)
+      await asked.assertClean(EXPECTED)
+    })
+  }
+
+  test('D16: the colours are those of the system, also when it changes them, and of the chart', async () => {
+    await using opened = await browser.newPage(app.origin, { colorScheme: 'light' })
+    const { page } = opened
+    await page.goto('/#/banners/3')
+    await becomes(() => isDrawn(page, 'accent'), true)
+    const light = await coloursOf(page)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await becomes(() => isDrawn(page, 'accent'), true)
+    const dark = await coloursOf(page)
+    assert.notEqual(dark.page, light.page)
+    assert.notEqual(dark.text, light.text)
+    assert.notEqual(dark.accent, light.accent)
+    await page.emulateMedia({ colorScheme: 'light' })
+    await becomes(() => isDrawn(page, 'accent'), true)
+    assert.deepEqual(await coloursOf(page), light)
+    await opened.assertClean()
+  })
+})
+
+interface Colours {
+  readonly page: string
+  readonly text: string
+  readonly accent: string
+}
+
+async function coloursOf(page: Page): Promise<Colours> {
+  return await page.evaluate<Colours>(`(() => {
+    const { backgroundColor, color } = getComputedStyle(document.body)
+    const accent = getComputedStyle(document.documentElement).getPropertyValue('--accent')
+    return { page: backgroundColor, text: color, accent }
+  })()`)
+}
+
+/** What stands out of the page to the right, where the page then scrolls sideways. */
+async function tooWide(page: Page): Promise<string[]> {
+  return await page.evaluate<string[]>(`(() => {
+    const { scrollWidth, clientWidth } = document.documentElement
+    if (scrollWidth <= clientWidth) return []
+    return Array.from(document.querySelectorAll('body *'))
+      .filter((each) => each.getBoundingClientRect().right > clientWidth + 1)
+      .map((each) => each.outerHTML.slice(0, 100))
+  })()`)
+}

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { jsonOf, startTestApp, type TestApp } from '../support/app.ts'
+import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { becomes } from '../support/shown.ts'
+
+const REFUSED = /^console\.error: .* 4(?:00|03|09|10) /
+
+describe('the forms for banners', NEEDS_BROWSER, () => {
+  let app: TestApp
+  let browser: TestBrowser
+  before(async () => {
+    app = await startTestApp()
+    browser = await openBrowser()
+  })
+  after(async () => {
+    await browser[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  })
+
+  async function banner(id: number) {
+    const answer = await fetch(`${app.origin}/banners/${id}`)
+    return await jsonOf(answer)
+  }
+
+  /** What the service itself says of a field. */
+  async function messageOf(field: string, body: Record<string, unknown>): Promise<string> {
+    const answer = await fetch(`${app.origin}/banners`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const { errors } = (await answer.json()) as { errors: { field: string; message: string }[] }
+    const message = errors.find((error) => error.field === field)?.message
+    assert.ok(message !== undefined, `nothing is said of ${field}`)
+    return message
+  }
+
+  test('D12: a banner is added from the overview, under the next free number or a wanted one', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    await page.getByRole('link', { name: 'Add a banner' }).click()
+    await page.getByRole('textbox', { name: 'Name' }).fill('Summer sale')
+    await page.getByRole('textbox', { name: 'Destination' }).fill('https://shop.example/sale')
+    await page.getByRole('button', { name: 'Add a banner' }).click()
+    await page.getByRole('heading', { name: 'Summer sale', level: 1 }).waitFor()
+    const [, id = ''] = /#\/banners\/(\d+)/.exec(page.url()) ?? []
+    const added = await banner(Number(id))
+    assert.equal(added['name'], 'Summer sale')
+    assert.equal(added['url'], 'https://shop.example/sale')
+
+    await page.goto('/#/new')
+    await page.getByRole('textbox', { name: 'Name' }).fill('Wanted')
+    await page.getByRole('textbox', { name: 'ID' }).fill('4711')
+    await page.getByRole('textbox', { name: 'ID' }).press('Enter')
+    await page.waitForURL(/#\/banners\/4711/)
+    await page.getByRole('heading', { name: 'Wanted', level: 1 }).waitFor()
+    assert.equal((await banner(4711))['name'], 'Wanted')
+    await opened.assertClean()
+  })
+
+  test('D12: what is wrong with a new banner stands beside the field, in the words of the service', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/new')
+    const add = page.getByRole('button', { name: 'Add a banner' })
+    const [name, url, id] = ['Name', 'Destination', 'ID'].map((each) =>
+      page.getByRole('textbox', { name: each }),
+    )
+    assert.ok(name && url && id)
+    await url.fill('ftp://shop.example/')
+    await id.fill('first')
+    await add.click()
+    for (const [field, input, about] of [
+      ['name', name, 'Name'],
+      ['url', url, 'Destination'],
+      ['id', id, 'ID'],
+    ] as const) {
+      const message = await messageOf(field, { name: '', url: 'ftp://shop.example/', id: 'first' })
+      const label = page.locator('label', { hasText: about })
+      await label.getByRole('alert').getByText(message, { exact: true }).waitFor()
+      assert.equal(await input.getAttribute('aria-invalid'), 'true')
+      const described = `document.getElementById(document.querySelector('[name=${field}]')
+        .getAttribute('aria-describedby')).innerText`
+      assert.equal(await page.evaluate(described), message)
+    }
+    // Once they are right, only what stands alone is left: the number was given before.
+    await name.fill('Again')
+    await url.fill('')
+    await id.fill('42')
+    await add.click()
+    await becomes(() => page.getByRole('alert').count(), 1)
+    await page
+      .getByRole('alert')
+      .getByText(/^The service answers: .*42/)
+      .waitFor()
+    assert.equal((await banner(42))['name'], 'Banner 42')
+    await opened.assertClean(REFUSED)
+  })
+
+  test('D12: a banner is renamed and its destination set and cleared', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/1')
+    const [name, url] = ['Name', 'Destination'].map((each) =>
+      page.getByRole('textbox', { name: each }),
+    )
+    assert.ok(name && url)
+    await name.fill('Renamed')
+    await url.fill('https://shop.example/new?a=1&b=2')
+    await save(page)
+    await page.getByRole('heading', { name: 'Renamed', level: 1 }).waitFor()
+    await page.getByRole('link', { name: 'https://shop.example/new?a=1&b=2' }).waitFor()
+    const { name: newName, url: newUrl } = await banner(1)
+    assert.deepEqual([newName, newUrl], ['Renamed', 'https://shop.example/new?a=1&b=2'])
+
+    await url.fill('')
+    await save(page)
+    await page.getByText('No destination').waitFor()
+    assert.equal((await banner(1))['url'], null)
+
+    await name.fill(' ')
+    await page.getByRole('button', { name: 'Save' }).click()
+    const message = await messageOf('name', { name: ' ' })
+    await page.locator('label', { hasText: 'Name' }).getByText(message, { exact: true }).waitFor()
+    assert.equal((await banner(1))['name'], 'Renamed')
+    await opened.assertClean(REFUSED)
+  })
+
+  test('D12: a banner is paused, resumed, archived and brought back', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/2')
+    for (const [button, status, code] of [
+      ['Pause', 'paused', 410],
+      ['Resume', 'active', 200],
+      ['Pause', 'paused', 410],
+      ['Archive', 'archived', 410],
+      ['Bring back', 'active', 200],
+    ] as const) {
+      await page.getByRole('button', { name: button, exact: true }).click()
+      await page.getByRole('status').getByText('Saved.').waitFor()
+      const badge = page.getByRole('heading', { level: 1 }).getByText(status, { exact: true })
+      if (status === 'active') await becomes(() => page.locator('h1 .badge').count(), 0)
+      else await badge.waitFor()
+      assert.equal((await banner(2))['status'], status)
+      assert.equal((await fetch(`${app.origin}/counter/2`)).status, code)
+    }
+    await opened.assertClean()
+  })
+
+  test('D12: a name that looks like a tag stays text, wherever it stands', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    const name = '<img src=x onerror="window.wasRun = true">'
+    await page.goto('/#/new')
+    await page.getByRole('textbox', { name: 'Name' }).fill(name)
+    await page.getByRole('textbox', { name: 'ID' }).fill('666')
+    await page.getByRole('button', { name: 'Add a banner' }).click()
+    await page.getByRole('heading', { name, level: 1 }).waitFor()
+    await page.getByRole('img', { name: `Clicks on ${name} over time` }).waitFor()
+    assert.equal(await page.title(), `${name} – Tallymark`)
+    await page.getByRole('link', { name: '← Overview' }).click()
+    await page.getByRole('link', { name, exact: true }).waitFor()
+    await page.getByRole('searchbox').fill('onerror')
+    await page.getByRole('link', { name, exact: true }).waitFor()
+    assert.equal(await page.evaluate(`document.querySelectorAll('main img, nav img').length`), 0)
+    assert.equal(await page.evaluate('window.wasRun'), undefined)
+    await opened.assertClean()
+  })
+
+  test('D12: who may not change banners from where they are is told why, and is asked for nothing', async () => {
+    const headers = { 'X-Forwarded-For': '192.0.2.7' } // as a proxy adds it
+    await using opened = await browser.newPage(app.origin, { extraHTTPHeaders: headers })
+    const { page } = opened
+    const answer = await fetch(`${app.origin}/banners/3`, {
+      method: 'PATCH',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: '{}',
+    })
+    const { detail } = (await answer.json()) as { detail: string } // problem+json
+    await page.goto('/#/banners/3')
+    await page.getByRole('textbox', { name: 'Name' }).fill('Mine')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('alert').getByText(`The service answers: ${detail}`).waitFor()
+    assert.equal(await page.getByRole('dialog').count(), 0)
+    assert.equal(await page.getByRole('textbox', { name: 'Name' }).inputValue(), 'Mine')
+    assert.equal((await banner(3))['name'], 'Banner 3')
+    await opened.assertClean(REFUSED)
+  })
+})
+
+async function save(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('status').getByText('Saved.').waitFor()
+}

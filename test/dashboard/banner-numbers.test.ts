@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { fillHistory } from '../support/history.ts'
+import { becomes, figureOf, isDrawn, rowsOf } from '../support/shown.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/** A day on which clocks in Berlin are put back: 25 hours. */
+const DAY = {
+  tsFrom: '2025-10-26T00:00:00+02:00',
+  tsTo: '2025-10-27T00:00:00+01:00',
+  step: 'hour',
+  tz: 'Europe/Berlin',
+}
+/** As much time before it. */
+const DAY_BEFORE = { ...DAY, tsFrom: '2025-10-24T23:00:00+02:00', tsTo: DAY.tsFrom }
+const ADDRESS =
+  '/#/banners/42?from=2025-10-25T22:00Z&to=2025-10-26T23:00Z&step=hour&tz=Europe/Berlin'
+const HISTORY = { from: Date.parse('2025-10-20T00:00Z'), to: Date.parse('2025-11-01T00:00Z') }
+
+interface Stats {
+  readonly total: number
+  readonly counts: readonly { readonly timestamp: string; readonly count: number }[]
+}
+
+describe('the numbers of a banner', NEEDS_BROWSER, () => {
+  let app: TestApp
+  let browser: TestBrowser
+  before(async () => {
+    app = await startTestApp()
+    browser = await openBrowser()
+    if (app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
+    fillHistory({
+      folder: app.store.folder,
+      bannerIds: [42],
+      ...HISTORY,
+      // Another count each hour, and one minute that has the most.
+      countOf: (_, minute) =>
+        minute === Date.parse('2025-10-26T09:17Z')
+          ? 12_345
+          : Number((minute / MINUTE_MS) % 7 === 0) * Math.floor((minute / HOUR_MS) % 31),
+    })
+  })
+  after(async () => {
+    await browser[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  })
+
+  async function ask(query: Record<string, string>): Promise<Response> {
+    const answer = await fetch(`${app.origin}/stats/42?${String(new URLSearchParams(query))}`)
+    assert.equal(answer.status, 200)
+    return answer
+  }
+
+  async function stats(query: Record<string, string>): Promise<Stats> {
+    return (await (await ask({ ...query, fill: 'zero' })).json()) as Stats // its own tests hold it to that
+  }
+
+  test('D11: the table, the chart and the file have the numbers that the service answers', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    const { counts } = await stats(DAY)
+    const { counts: countsBefore } = await stats(DAY_BEFORE)
+    assert.equal(counts.length, 25)
+
+    await page.goto(`${ADDRESS}&as=table`)
+    await becomes(async () => (await rowsOf(page)).length, 25)
+    const rows = (await rowsOf(page)).toReversed()
+    assert.deepEqual(
+      rows.map(([, count, earlier]) => [count, earlier]),
+      counts.map(({ count }, hour) => [digits(count), digits(countsBefore[hour]?.count ?? 0)]),
+    )
+    // Two o'clock comes twice.
+    assert.deepEqual(
+      rows.slice(1, 5).map(([time]) => time),
+      ['01:00', '02:00', '02:00', '03:00'].map((time) => `26 Oct 2025, ${time}`),
+    )
+
+    assert.equal(
+      await download(page),
+      await (await ask({ ...DAY, fill: 'zero', format: 'csv' })).text(),
+    )
+
+    await page.getByRole('button', { name: 'Chart' }).click()
+    const plot = page.getByRole('img', { name: /^Clicks on Banner 42/ }).locator('.u-over')
+    const box = await plot.boundingBox()
+    if (box === null) throw new Error('the chart is not seen')
+    for (const [hour, [time, count, earlier]] of rows.entries()) {
+      await page.mouse.move(box.x + 1 + ((box.width - 2) * hour) / 24, box.y + 50)
+      const said = `${time}: ${count} · the period before: ${earlier}`
+      await becomes(async () => (await page.locator('figcaption').innerText()).trim(), said)
+    }
+    await opened.assertClean()
+  })
+
+  test('D11: total, busiest minute, average and the period before are those of the service', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto(ADDRESS)
+    const { total } = await stats(DAY)
+    const earlier = await stats(DAY_BEFORE)
+    await becomes(() => figureOf(page, 'Total'), digits(total))
+    await page.getByText(`In the period before: ${digits(earlier.total)}`).waitFor()
+    assert.equal(await figureOf(page, 'Busiest minute'), '12,345')
+    await page.getByText('26 Oct 2025, 10:17').waitFor()
+    const average = new Intl.NumberFormat('en', { maximumFractionDigits: 2 }).format(total / 25)
+    assert.equal(await figureOf(page, 'Average an hour'), average)
+    // It is drawn, too, and nothing of it is open.
+    await page.getByText('the period before', { exact: true }).waitFor()
+    await becomes(() => isDrawn(page, 'faint'), true)
+    assert.equal(await page.getByText('Dashed: more clicks may still come.').count(), 0)
+    await opened.assertClean()
+  })
+
+  test('D11: the file is of what is shown in any zone and step, without what is still to come', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    for (const [tz, step] of [
+      ['UTC', 'day'],
+      ['Asia/Kathmandu', 'hour'],
+      ['Europe/London', 'week'],
+      ['America/St_Johns', 'month'],
+    ] as const) {
+      await page.goto(
+        `/#/banners/42?from=2025-10-20T00:00Z&to=2025-11-01T00:00Z&step=${step}&tz=${tz}&as=table`,
+      )
+      const [tsFrom, tsTo] = [HISTORY.from, HISTORY.to].map(String) as [string, string]
+      const query = { tsFrom, tsTo, step, tz, fill: 'zero', format: 'csv' }
+      const expected = await (await ask(query)).text()
+      await becomes(() => download(page), expected)
+    }
+    // As many hours as have begun today, not the two days after it.
+    const now = Date.now()
+    const from = Math.floor(now / HOUR_MS - 3) * HOUR_MS
+    const free = `from=${new Date(from).toISOString()}&to=${new Date(now + 48 * HOUR_MS).toISOString()}`
+    await page.goto(`/#/banners/42?${free}&step=hour&tz=UTC&as=table`)
+    await becomes(async () => (await rowsOf(page)).length >= 4, true)
+    const rows = await rowsOf(page)
+    assert.ok(rows.length <= 5)
+    assert.equal((await download(page)).trim().split('\r\n').length, 1 + rows.length)
+    await opened.assertClean()
+  })
+
+  test('D11: a click appears by itself, in a minute that is shown to be open', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/9')
+    await page.getByText('No clicks in this range.').waitFor()
+    assert.equal((await fetch(`${app.origin}/counter/9`)).status, 200)
+    await becomes(() => figureOf(page, 'Total'), '1')
+    await page.getByText('Dashed: more clicks may still come.').waitFor()
+    await page.getByRole('button', { name: 'Table' }).click()
+    const latest = page.getByRole('table').getByRole('row').nth(1)
+    await latest.getByText('still open').waitFor()
+    const open = page.getByRole('row').filter({ hasText: 'still open' })
+    assert.ok((await open.count()) <= 2) // a minute may just have ended
+    assert.equal((await fetch(`${app.origin}/counter/9`, { method: 'POST' })).status, 200)
+    await becomes(() => figureOf(page, 'Total'), '2')
+    await becomes(
+      async () => (await rowsOf(page)).reduce((sum, [, count]) => sum + Number(count), 0),
+      2,
+    )
+    await opened.assertClean()
+  })
+
+  test('D11: an answer that is some seconds behind says so in words, and how far', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    let behindMs = 12_000
+    await page.route('**/series?*', async (route) => {
+      const response = await route.fetch()
+      const body = (await response.json()) as Record<string, unknown> // the service's own tests hold it to that
+      const completeUntil = new Date(Date.now() - behindMs).toISOString()
+      await route.fulfill({ response, json: { ...body, completeUntil } })
+    })
+    await page.goto('/#/banners/42?tz=UTC')
+    const late = page.getByText(
+      /^Clicks are counted up to \d\d:\d\d:\d\d, 1[1-3] seconds ago\. Later ones are still on their way\.$/,
+    )
+    await late.waitFor()
+    behindMs = 0
+    await late.waitFor({ state: 'detached' })
+    await opened.assertClean()
+  })
+
+  test('D11: too many steps for a chart are refused in words, and the way out is left open', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/42?from=2025-01-01T00:00Z&to=2025-12-31T00:00Z&step=minute&tz=UTC')
+    await page.getByText('Too many steps for one chart: choose a longer step.').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0)
+    await page.getByLabel('Step').selectOption('Month')
+    const { total } = await stats({
+      tsFrom: '2025-01-01T00:00:00Z',
+      tsTo: '2025-12-31T00:00:00Z',
+      step: 'month',
+    })
+    await becomes(() => figureOf(page, 'Total'), digits(total))
+    // The service does not look for the busiest minute of a year.
+    assert.equal(await figureOf(page, 'Busiest minute'), '–')
+    await page.getByText('Told of shorter ranges.').waitFor()
+    await opened.assertClean()
+  })
+})
+
+function digits(count: number): string {
+  return count.toLocaleString('en')
+}
+
+/** What the browser saves. */
+async function download(page: Page): Promise<string> {
+  const [saved] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download as CSV' }).click(),
+  ])
+  assert.match(saved.suggestedFilename(), /^banner-42-[a-z]+\.csv$/)
+  return await text(await saved.createReadStream())
+}
