@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals'
 import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
-import { LiveStream, type LiveRow } from '../api/live-stream.ts'
+import { LiveStream } from '../api/live-stream.ts'
+import type { LiveRow } from '../model/live-counts.ts'
 import { Schedule } from '../frame/schedule.ts'
 import {
   canTellPeak,
