@@ -179,7 +179,7 @@ function checkSize(unit: Step, { from, to }: Range): void {
   if (steps <= STEPS_MAX) return
   throw new AppError(
     'range_too_large',
-    `The range has ${steps} steps; at most ${STEPS_MAX} are answered at once.`,
+    `The range has ${steps} steps; at most ${STEPS_MAX} are answered at once: ask for a shorter range or a longer step.`,
   )
 }
 
