@@ -4,7 +4,16 @@ import { DASHBOARD } from './dashboard.ts'
 
 /** The service whose numbers are shown. */
 const SERVICE = process.env['SERVICE_URL'] ?? 'http://127.0.0.1:8080'
-const PATHS = ['/banners', '/counter', '/docs', '/live', '/openapi.json', '/series', '/stats']
+const PATHS = [
+  '/banners',
+  '/counter',
+  '/docs',
+  '/healthz',
+  '/live',
+  '/openapi.json',
+  '/series',
+  '/stats',
+]
 
 const server = await createServer({
   ...DASHBOARD,

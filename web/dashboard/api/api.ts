@@ -2,6 +2,7 @@ import { Problem, Unreachable } from './problem.ts'
 import type { TokenKind, Tokens } from './tokens.ts'
 
 const TIMEOUT_MS = 30_000
+const CLOCK_TIMEOUT_MS = 3_000
 const BANNERS_A_PAGE = 1_000
 /** The header Date has whole seconds: a smaller difference of the clocks is none. */
 const CLOCK_PRECISION_MS = 2_000
@@ -71,7 +72,9 @@ interface RequestOptions {
   readonly access?: TokenKind
   /** Ends the request; it then throws that signal's reason. */
   readonly signal?: AbortSignal
-  readonly timeoutMs?: number | undefined
+  readonly timeoutMs?: number
+  /** Its body comes for as long as it likes: the time limit is for the beginning alone. */
+  readonly isStream?: boolean
 }
 
 /**
@@ -82,11 +85,22 @@ export class Api {
   readonly #tokens: Tokens
   #aheadMs = 0
 
+  readonly #clock: Promise<unknown>
+
   constructor(tokens: Tokens) {
     this.#tokens = tokens
+    this.#clock = this.request('healthz', { method: 'HEAD', timeoutMs: CLOCK_TIMEOUT_MS }).catch(
+      () => {}, // the next answer tells it as well
+    )
   }
 
-  /** The service's time, Unix milliseconds: the clock of this device may be wrong by hours. */
+  /** The service's time, Unix milliseconds, once it is known. */
+  async time(): Promise<number> {
+    await this.#clock
+    return this.now()
+  }
+
+  /** The service's time, as far as it is known: the clock of this device may be wrong by hours. */
   now(): number {
     return Date.now() + this.#aheadMs
   }
@@ -168,13 +182,13 @@ export class Api {
     })
   }
 
-  /** The stream of `/live`, once it has begun. It has no time limit. */
+  /** The stream of `/live`, once it has begun. It has no end. */
   async live(
     bannerId: number | undefined,
     signal: AbortSignal,
   ): Promise<ReadableStream<Uint8Array>> {
     const path = bannerId === undefined ? 'live' : `live?banner=${bannerId}`
-    const { body } = await this.request(path, { access: 'read', signal, timeoutMs: Infinity })
+    const { body } = await this.request(path, { access: 'read', signal, isStream: true })
     if (body === null) throw new Unreachable()
     return body
   }
@@ -195,8 +209,9 @@ export class Api {
   }
 
   async #send(path: string, options: RequestOptions, token: string | undefined): Promise<Response> {
-    const { method = 'GET', body, headers, signal, timeoutMs = TIMEOUT_MS } = options
-    const limit = Number.isFinite(timeoutMs) ? [AbortSignal.timeout(timeoutMs)] : []
+    const { method = 'GET', body, headers, signal, timeoutMs = TIMEOUT_MS, isStream } = options
+    const limit = new AbortController()
+    const timer = setTimeout(() => limit.abort(), timeoutMs)
     const init = {
       method,
       headers: {
@@ -205,12 +220,13 @@ export class Api {
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([...(signal ? [signal] : []), ...limit]),
+      signal: AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]),
       cache: 'no-store',
     } satisfies RequestInit
     try {
       const response = await fetch(path, init)
       this.#setClock(response)
+      if (isStream === true) clearTimeout(timer)
       return response
     } catch (error) {
       signal?.throwIfAborted()
@@ -231,7 +247,7 @@ export class Api {
     const date = dateOf(response)
     if (date === undefined) return
     const aheadMs = date - Date.now()
-    this.#aheadMs = Math.abs(aheadMs) > CLOCK_PRECISION_MS ? aheadMs : 0
+    if (Math.abs(aheadMs - this.#aheadMs) > CLOCK_PRECISION_MS) this.#aheadMs = aheadMs
   }
 }
 

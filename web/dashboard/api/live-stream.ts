@@ -2,6 +2,7 @@ import { signal, type ReadonlySignal } from '@preact/signals'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { LiveRow } from '../model/live-counts.ts'
 import type { Api } from './api.ts'
+import { Problem } from './problem.ts'
 
 // States:
 //
@@ -10,6 +11,8 @@ import type { Api } from './api.ts'
 
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 5_000
+/** Where too many people follow, and whatever else the service answers. */
+const REFUSED_RETRY_MAX_MS = 20_000
 /** The service sends something at least every 15 s. */
 const SILENCE_MAX_MS = 40_000
 
@@ -83,7 +86,8 @@ export class LiveStream {
     this.#failure.value = failure // until then the last one is the reason
     this.#state.value = 'broken'
     this.#failures += 1
-    const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), RETRY_MAX_MS)
+    const maxMs = failure instanceof Problem ? REFUSED_RETRY_MAX_MS : RETRY_MAX_MS
+    const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), maxMs)
     // Spread: a service that starts anew would be met by all of its readers at once.
     this.#retry = setTimeout(() => void this.#connect(), delayMs * (0.75 + Math.random() / 2))
   }

@@ -7,23 +7,37 @@ export class Problem extends Error {
   /** What is wrong with a field, by the field's name. */
   readonly fields: ReadonlyMap<string, string>
 
-  private constructor(status: number, body: ProblemBody) {
+  /** How long the service asks to be left alone; undefined: it does not say. */
+  readonly retryAfterMs: number | undefined
+
+  private constructor({ status, headers }: Response, body: ProblemBody) {
     super(body.detail ?? body.title ?? `HTTP ${status}`)
     this.status = status
+    const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+    this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined
     this.code = body.code
     this.fields = new Map(body.errors?.map(({ field, message }) => [field, message]))
   }
 
   static async of(response: Response): Promise<Problem> {
     const isProblem = response.headers.get('content-type')?.startsWith('application/problem+json')
-    const body = isProblem === true ? ((await response.json()) as ProblemBody) : {}
-    return new Problem(response.status, body)
+    const body = isProblem === true ? await bodyOf(response) : {}
+    return new Problem(response, body)
   }
 }
 
 /** No answer at all: the service is stopped, the network away, or it took too long. */
 export class Unreachable extends Error {
   override name = 'Unreachable'
+}
+
+/** Empty where it broke off: the status says enough. */
+async function bodyOf(response: Response): Promise<ProblemBody> {
+  try {
+    return (await response.json()) as ProblemBody
+  } catch {
+    return {}
+  }
 }
 
 interface ProblemBody {

@@ -127,7 +127,7 @@ export class BannerModel {
     const { period, step, tz } = choice
     const startedAt = performance.now()
     this.#readAt = startedAt
-    const range = rangeOf(period, tz, this.#api.now())
+    const range = rangeOf(period, tz, await this.#api.time())
     if (isTooFine(step, range)) return // the page says so
     const question = { banners: [this.#id], step, tz }
     const peakKey = JSON.stringify([choice, minuteOf(range.to)])

@@ -1,6 +1,10 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
+import { Problem } from '../api/problem.ts'
 
-const RETRY_MS = 3_000
+const RETRY_MIN_MS = 3_000
+/** While there is no answer, somebody waits for it; a service that answers that it cannot is spared. */
+const UNREACHABLE_RETRY_MAX_MS = 10_000
+const PROBLEM_RETRY_MAX_MS = 60_000
 
 export interface ScheduleOptions {
   readonly work: () => Promise<void>
@@ -8,7 +12,10 @@ export interface ScheduleOptions {
   readonly nextMs: () => number
 }
 
-/** Does its work at once and again and again, never twice at a time, and never while the tab is hidden. */
+/**
+ * Does its work at once and again and again, never twice at a time, and never while the tab is hidden.
+ * What failed is tried again, ever more seldom; what the service refuses (4xx) only when it is wanted.
+ */
 export class Schedule {
   readonly #options: ScheduleOptions
   readonly #failure = signal<unknown>(undefined)
@@ -16,6 +23,7 @@ export class Schedule {
   #isWorking = false
   #isWanted = false
   #isEnded = false
+  #failures = 0
 
   constructor(options: ScheduleOptions) {
     this.#options = options
@@ -28,10 +36,20 @@ export class Schedule {
     return this.#failure
   }
 
+  get isWorking(): boolean {
+    return this.#isWorking
+  }
+
   /** Now, or once more as soon as what is under way is done. */
   soon(): void {
     this.#isWanted = true
+    this.#failures = 0
     void this.#run()
+  }
+
+  /** Now, if it failed: whatever it was may be over. */
+  recover(): void {
+    if (this.#failure.peek() !== undefined) this.soon()
   }
 
   close(): void {
@@ -46,7 +64,7 @@ export class Schedule {
   }
 
   async #run(): Promise<void> {
-    if (this.#isWorking || this.#isEnded) return
+    if (this.#isWorking || this.#isEnded || document.hidden) return
     clearTimeout(this.#timer)
     this.#isWorking = true
     this.#isWanted = false
@@ -59,8 +77,24 @@ export class Schedule {
     this.#isWorking = false
     if (this.#isEnded) return
     this.#failure.value = failure
-    if (document.hidden) return
-    const delayMs = failure === undefined ? this.#options.nextMs() : RETRY_MS
-    this.#timer = setTimeout(() => void this.#run(), this.#isWanted ? 0 : delayMs)
+    const delayMs = failure === undefined ? this.#options.nextMs() : this.#retryMs(failure)
+    if (failure === undefined) this.#failures = 0
+    this.#wait(this.#isWanted ? 0 : delayMs)
+  }
+
+  /** Undefined: for ever. */
+  #wait(delayMs: number | undefined): void {
+    if (document.hidden || delayMs === undefined) return
+    this.#timer = setTimeout(() => void this.#run(), delayMs)
+  }
+
+  #retryMs(failure: unknown): number | undefined {
+    const problem = failure instanceof Problem ? failure : undefined
+    if (problem !== undefined && problem.status < 500) return undefined
+    this.#failures += 1
+    const maxMs = problem === undefined ? UNREACHABLE_RETRY_MAX_MS : PROBLEM_RETRY_MAX_MS
+    const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), maxMs)
+    // Spread: those who failed together would come again together.
+    return Math.max(delayMs, problem?.retryAfterMs ?? 0) * (0.75 + Math.random() / 2)
   }
 }

@@ -4,7 +4,10 @@ export type Memory = Pick<Storage, 'getItem' | 'setItem'>
 /** The browser's storage; where it is forbidden, one that forgets with the page. */
 export function memory(open: () => Storage): Memory {
   try {
-    return open()
+    const storage = open()
+    storage.setItem('tallymark.probe', '') // it may be full, or forbidden only now
+    storage.removeItem('tallymark.probe')
+    return storage
   } catch {
     const values = new Map<string, string>()
     return {

@@ -9,5 +9,5 @@ export function courseStep({ from, to }: Range): Step {
   if (length <= 6 * HOUR_MS) return 'minute'
   if (length <= 14 * DAY_MS) return 'hour'
   if (length <= 90 * DAY_MS) return 'day'
-  return length <= 730 * DAY_MS ? 'week' : 'month'
+  return length <= 600 * DAY_MS ? 'week' : 'month'
 }

@@ -1,18 +1,23 @@
 import { computed, signal } from '@preact/signals'
-import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
+import type { Api, Banner, Completeness, Range } from '../api/api.ts'
 import { LiveStream } from '../api/live-stream.ts'
 import { Schedule } from '../frame/schedule.ts'
 import { LiveCounts, type LiveRow } from '../model/live-counts.ts'
 import { minuteOf, rangeOf, type Period } from '../model/period.ts'
 import { Rate } from '../model/rate.ts'
-import { courseStep } from './course-step.ts'
+import { Courses } from './courses.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 /** The stream tells the current minute and ten before it; the oldest may be gone by the next request. */
 const LIVE_MINUTES_MS = 9 * MINUTE_MS
+/** Those that are kept: a late click is added to what its minute had. */
+const KEPT_MINUTES_MS = 12 * MINUTE_MS
 const REFRESH_MS = 5_000
+const LIST_REFRESH_MS = 5 * MINUTE_MS
+/** Not all pages ask in the same moment when a minute turns. */
+const SPREAD_MS = 8_000
 
 /** Totals as they were answered; what comes later is added to them from the live counts. */
 interface Base {
@@ -25,13 +30,6 @@ interface Base {
   readonly day: { readonly since: number; readonly total: number }
 }
 
-interface Courses {
-  readonly step: Step
-  readonly counts: ReadonlyMap<number, readonly number[]>
-  /** What each banner's total was when they were answered. */
-  readonly totals: ReadonlyMap<number, number>
-}
-
 export interface Figure {
   readonly since: number
   readonly total: number
@@ -40,7 +38,8 @@ export interface Figure {
 /**
  * The numbers of the overview. A request tells the totals up to some minutes ago, the live stream
  * every minute since: together they are each click once. Once a minute, when ranges have moved on,
- * the request is made again; every five seconds while there is no stream.
+ * the request is made again, and then has clicks that were counted later than the stream tells; every
+ * five seconds while there is no stream.
  */
 export class OverviewModel {
   readonly banners = signal<readonly Banner[] | undefined>(undefined)
@@ -56,41 +55,43 @@ export class OverviewModel {
   /** Undefined: not known. Once there was a click it is never asked for again. */
   readonly #wasEmpty = signal<boolean | undefined>(undefined)
   readonly #base = signal<Base | undefined>(undefined)
-  readonly #courses = signal<Courses | undefined>(undefined)
   readonly #ended = new AbortController()
+  readonly #courses: Courses
   readonly #numbers: Schedule
   readonly #course: Schedule
   readonly #list: Schedule
   readonly #freshness: Schedule
   readonly #second: ReturnType<typeof setInterval>
+  readonly #lookedFor = new Set<number>()
   #period: Period
   #zone: string
-  #shown: readonly number[] = []
   readonly #isFollowing = signal(false)
 
   constructor(api: Api, { period, zone }: { readonly period: Period; readonly zone: string }) {
     this.#api = api
     this.#period = period
     this.#zone = zone
-    const nextMinuteMs = (): number => MINUTE_MS - (api.now() % MINUTE_MS)
+    this.#courses = new Courses(api, { period, zone, signal: this.#ended.signal })
+    const nextMinuteMs = (): number =>
+      MINUTE_MS - (api.now() % MINUTE_MS) + Math.random() * SPREAD_MS
     this.#numbers = new Schedule({
       work: () => this.#readNumbers(),
       nextMs: () => (this.#isFollowing.peek() ? nextMinuteMs() : REFRESH_MS),
     })
-    this.#course = new Schedule({ work: () => this.#readCourses(), nextMs: nextMinuteMs })
+    this.#course = new Schedule({ work: () => this.#courses.read(), nextMs: nextMinuteMs })
     this.#freshness = new Schedule({ work: () => this.#readFreshness(), nextMs: () => REFRESH_MS })
     this.#list = new Schedule({
       work: () => this.#readBanners(),
-      nextMs: () => MINUTE_MS,
+      nextMs: () => LIST_REFRESH_MS,
     })
     this.stream = new LiveStream({ api, onRows: (rows, isFirst) => this.#take(rows, isFirst) })
     this.#now.value = api.now()
     this.#second = setInterval(() => this.#tick(), 1_000)
   }
 
-  /** Why the numbers are not up to date. */
-  readonly failure = computed(() =>
-    this.#schedules().reduce<unknown>((first, { failure }) => first ?? failure.value, undefined),
+  /** Why the numbers are not up to date; the small pictures are none. */
+  readonly failure = computed(
+    () => this.#numbers.failure.value ?? this.#list.failure.value ?? this.#freshness.failure.value,
   )
   readonly minute = computed<Figure | undefined>(() => {
     if (!this.#isFollowing.value) return undefined
@@ -120,21 +121,14 @@ export class OverviewModel {
     return base.total + this.#live.total(from, to)
   })
 
-  /** The counts of a banner over the range, and what has come since they were read. */
+  /** The counts of a banner over the range. */
   courseOf(bannerId: number): readonly number[] | undefined {
-    const courses = this.#courses.value
-    const counts = courses?.counts.get(bannerId)
-    if (courses === undefined || counts === undefined) return undefined
-    const before = courses.totals.get(bannerId) ?? 0
-    const later = Math.max(0, (this.totals.value?.get(bannerId) ?? 0) - before)
-    return [...counts.slice(0, -1), (counts.at(-1) ?? 0) + later]
+    return this.#courses.of(bannerId, this.totals.value?.get(bannerId) ?? 0)
   }
 
   /** The banners whose course is wanted. */
   show(bannerIds: readonly number[]): void {
-    if (bannerIds.join() === this.#shown.join()) return
-    this.#shown = bannerIds
-    this.#course.soon()
+    if (this.#courses.show(bannerIds)) this.#course.soon()
   }
 
   choose(period: Period, zone: string): void {
@@ -142,7 +136,7 @@ export class OverviewModel {
     this.#period = period
     this.#zone = zone
     this.#base.value = undefined
-    this.#courses.value = undefined
+    this.#courses.choose(period, zone)
     this.#numbers.soon()
     this.#course.soon()
   }
@@ -159,17 +153,28 @@ export class OverviewModel {
   }
 
   #take(rows: readonly LiveRow[], isFirst: boolean): void {
-    const now = this.#api.now()
+    const now = performance.now()
     const added = this.#live.take(rows)
     if (isFirst) {
       this.#rate.begin(now)
       this.#isFollowing.value = true
       this.#numbers.soon()
+      for (const schedule of this.#schedules()) schedule.recover()
     } else {
       this.#rate.add(added, now)
     }
-    const known = new Set(this.banners.value?.map(({ id }) => id))
-    if (this.banners.value && rows.some(({ bannerId }) => !known.has(bannerId))) this.#list.soon()
+    this.#lookFor(rows)
+  }
+
+  /** Somebody has added a banner, maybe: the list is read again, once for each. */
+  #lookFor(rows: readonly LiveRow[]): void {
+    const banners = this.banners.peek()
+    if (banners === undefined || this.#list.isWorking) return
+    const known = new Set(banners.map(({ id }) => id))
+    const unknown = rows.map(({ bannerId }) => bannerId).filter((id) => !known.has(id))
+    if (unknown.every((id) => this.#lookedFor.has(id))) return
+    for (const id of unknown) this.#lookedFor.add(id)
+    this.#list.soon()
   }
 
   #tick(): void {
@@ -178,17 +183,17 @@ export class OverviewModel {
       this.#isFollowing.value = false
       this.#numbers.soon()
     }
-    this.rate.value = this.#isFollowing.peek() ? this.#rate.perSecond(this.#api.now()) : undefined
+    this.rate.value = this.#isFollowing.peek() ? this.#rate.perSecond(performance.now()) : undefined
     this.#now.value = this.#api.now()
   }
 
   async #readNumbers(): Promise<void> {
-    const now = this.#api.now()
+    const now = await this.#api.time()
     // A tab that was hidden knows no live counts of that time, before the stream has begun anew.
     const isFollowing = this.#isFollowing.peek() && this.stream.state.peek() === 'open'
     const liveFrom = isFollowing ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
-    const range = rangeOf(this.#period, this.#zone, now)
-    const period = this.#period
+    const [period, zone] = [this.#period, this.#zone]
+    const range = rangeOf(period, zone, now)
     const [chosen, hour, day] = await Promise.all([
       this.#totals(range, liveFrom),
       this.#totals({ from: now - HOUR_MS, to: now }, liveFrom, 1),
@@ -199,11 +204,10 @@ export class OverviewModel {
       const all = await this.#api.totals({ from: 0, to: now }, 1, this.#ended.signal)
       this.#wasEmpty.value = all.total === 0
     }
-    if (period !== this.#period) return // somebody chose another meanwhile
-    // Not by `now`: the first answer may have corrected the clock, after the stream told its rows.
-    this.#live.forgetBefore(Math.min(liveFrom, minuteOf(this.#api.now()) - LIVE_MINUTES_MS))
+    if (period !== this.#period || zone !== this.#zone) return // somebody chose another meanwhile
+    this.#live.forgetBefore(minuteOf(now) - KEPT_MINUTES_MS)
     this.#base.value = {
-      range: { from: range.from, to: this.#period.kind === 'free' ? range.to : Infinity },
+      range: { from: range.from, to: period.kind === 'free' ? range.to : Infinity },
       liveFrom,
       total: chosen.total,
       banners: chosen.banners,
@@ -222,7 +226,7 @@ export class OverviewModel {
   }
 
   async #readFreshness(): Promise<void> {
-    const now = this.#api.now()
+    const now = await this.#api.time()
     this.completeness.value = await this.#api.totals(
       { from: now - 1, to: now },
       1,
@@ -234,23 +238,6 @@ export class OverviewModel {
     const end = Math.min(to, liveFrom)
     if (minuteOf(from) >= end) return { total: 0, banners: new Map<number, number>() } // all is live
     return await this.#api.totals({ from, to: end }, top, this.#ended.signal)
-  }
-
-  async #readCourses(): Promise<void> {
-    const banners = this.#shown
-    if (banners.length === 0) return
-    const range = rangeOf(this.#period, this.#zone, this.#api.now())
-    const step = courseStep(range)
-    const question = { ...range, banners, step, tz: this.#zone }
-    const answer = await this.#api.series(question, this.#ended.signal)
-    if (banners !== this.#shown) return
-    const of = <T>(value: (series: BannerSeries) => T): ReadonlyMap<number, T> =>
-      new Map(answer.banners.map((series) => [series.bannerId, value(series)]))
-    this.#courses.value = {
-      step,
-      counts: of(({ counts }) => counts),
-      totals: of(({ total }) => total),
-    }
   }
 
   #schedules(): readonly Schedule[] {
