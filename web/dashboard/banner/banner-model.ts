@@ -111,7 +111,7 @@ export class BannerModel {
     this.#soon ??= setTimeout(
       () => {
         this.#soon = undefined
-        this.#numbers.soon()
+        this.#numbers.refresh()
       },
       Math.max(0, delayMs - sinceMs),
     )

@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
-import { Problem } from '../api/problem.ts'
+import { Problem, Unreachable } from '../api/problem.ts'
 
 const RETRY_MIN_MS = 3_000
 /** While there is no answer, somebody waits for it; a service that answers that it cannot is spared. */
@@ -40,16 +40,21 @@ export class Schedule {
     return this.#isWorking
   }
 
-  /** Now, or once more as soon as what is under way is done. */
+  /** Somebody wants it: now, or once more as soon as what is under way is done. */
   soon(): void {
     this.#isWanted = true
     this.#failures = 0
     void this.#run()
   }
 
-  /** Now, if it failed: whatever it was may be over. */
+  /** Something has changed: now, but for a service that has refused or cannot. */
+  refresh(): void {
+    if (!(this.#failure.peek() instanceof Problem)) this.soon()
+  }
+
+  /** Now, if there was no answer: there are some again. */
   recover(): void {
-    if (this.#failure.peek() !== undefined) this.soon()
+    if (this.#failure.peek() instanceof Unreachable) this.soon()
   }
 
   close(): void {

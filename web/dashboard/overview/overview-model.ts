@@ -158,7 +158,7 @@ export class OverviewModel {
     if (isFirst) {
       this.#rate.begin(now)
       this.#isFollowing.value = true
-      this.#numbers.soon()
+      this.#numbers.refresh()
       for (const schedule of this.#schedules()) schedule.recover()
     } else {
       this.#rate.add(added, now)
@@ -174,14 +174,14 @@ export class OverviewModel {
     const unknown = rows.map(({ bannerId }) => bannerId).filter((id) => !known.has(id))
     if (unknown.every((id) => this.#lookedFor.has(id))) return
     for (const id of unknown) this.#lookedFor.add(id)
-    this.#list.soon()
+    this.#list.refresh()
   }
 
   #tick(): void {
     if (document.hidden) return
     if (this.#isFollowing.peek() && this.stream.state.peek() !== 'open') {
       this.#isFollowing.value = false
-      this.#numbers.soon()
+      this.#numbers.refresh()
     }
     this.rate.value = this.#isFollowing.peek() ? this.#rate.perSecond(performance.now()) : undefined
     this.#now.value = this.#api.now()
