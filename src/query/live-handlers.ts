@@ -10,7 +10,10 @@ import type { LiveFeed, LiveReader } from './live.ts'
 import { formatMinute } from './steps.ts'
 
 const COMMENT_INTERVAL_MS = 15_000
-/** What may wait for a reader when the next event comes; who is behind by more is cut. */
+/**
+ * What may wait for a reader when the next event comes, besides the first event; who is behind by more
+ * is cut. The first one has megabytes where thousands of banners are clicked, and may take its time.
+ */
 const UNREAD_BYTES_MAX = 256 * 1024
 const STREAM_HEADERS = {
   ...SECURITY_HEADERS,
@@ -49,13 +52,19 @@ function stream(
 ): void {
   const { raw } = reply
   if (raw.destroyed) return // it left while its banner was looked up, and will not close again
+  let firstBytes: number | undefined
   const write = (text: string): void => {
-    if (raw.writableLength > UNREAD_BYTES_MAX) raw.destroy()
+    if (raw.writableLength > UNREAD_BYTES_MAX + (firstBytes ?? 0)) raw.destroy()
     else raw.write(text)
   }
   const reader: LiveReader = {
     bannerId,
-    send: (rows) => write(`event: counts\ndata: ${JSON.stringify(rows.map(rowOf))}\n\n`),
+    send(rows) {
+      write(`event: counts\ndata: ${JSON.stringify(rows.map(rowOf))}\n\n`)
+      if (firstBytes !== undefined) return
+      firstBytes = raw.writableLength
+      raw.once('drain', () => (firstBytes = 0))
+    },
     end: () => void raw.end(),
   }
   live.add(reader) // throws before anything is written

@@ -220,3 +220,24 @@ test('a reader that never reads is cut', async () => {
   socket.destroy()
   await server.close()
 })
+
+test('a reader may take its time for the first event, which can be large', async () => {
+  // More than the buffers of the system take.
+  const rows = Array.from({ length: 200_000 }, (_, bannerId) => ({ bannerId, minute: 0, count: 1 }))
+  using live = new LiveFeed({
+    counts: { recent: async () => rows },
+    clock: { now: () => 0 },
+    streamsMax: 1,
+  })
+  const server = fastify()
+  const find = async () => undefined
+  server.get('/live', getLive({ live, banners: { find }, commentIntervalMs: 5 }))
+  const origin = await server.listen({ host: '127.0.0.1', port: 0 })
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
+  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until(() => live.streams === 1)
+  await pause(500) // a hundred comments wait behind the event
+  assert.equal(live.streams, 1)
+  socket.destroy()
+  await server.close()
+})
