@@ -138,6 +138,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
       ['30days', 'week'],
     ] as const) {
       await page.goto(`/#/banners/8?range=${range}&step=${step}&tz=Asia/Kathmandu`)
+      await page.locator('.numbers[aria-busy=false]').waitFor()
       await becomes(async () => {
         const said = await page.getByText(/^In the period before: /).innerText()
         const [before, total] = [said, await figureOf(page, 'Total')].map((each) =>
@@ -146,6 +147,48 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
         return Math.abs((before ?? 0) - (total ?? 0)) <= 2 // one that runs, and one that began meanwhile
       }, true)
     }
+    await opened.assertClean()
+  })
+
+  test('D11: numbers of the choice before are dimmed, and saved for nobody', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto(ADDRESS)
+    await page.getByText('From 26 Oct 2025, 00:00 to 27 Oct 2025, 00:00').waitFor()
+    const { promise: released, resolve: release } = Promise.withResolvers<undefined>()
+    await page.route('**/series?*', async (route) => {
+      await released
+      await route.continue()
+    })
+    // Of the same step: nothing else tells them apart.
+    await page.goto(
+      '/#/banners/42?from=2025-10-27T00:00Z&to=2025-10-29T00:00Z&step=hour&tz=Europe/Berlin',
+    )
+    await page.locator('.numbers[aria-busy=true]').getByText('Loading …').waitFor()
+    const button = page.getByRole('button', { name: 'Download as CSV' })
+    assert.equal(await button.isDisabled(), true)
+    release(undefined)
+    await page.locator('.numbers[aria-busy=false]').waitFor()
+    await page.getByText('From 27 Oct 2025, 01:00 to 29 Oct 2025, 01:00').waitFor()
+    assert.equal(await page.getByText('Loading …').count(), 0)
+    const [saved] = await Promise.all([page.waitForEvent('download'), button.click()])
+    assert.equal(saved.suggestedFilename(), 'banner-42-hour-2025-10-27T0100-2025-10-29T0100.csv')
+    await opened.assertClean()
+  })
+
+  test('D11: a step longer than the range is no choice, and what is read beyond the range is told', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/8?range=today&step=month&tz=UTC')
+    await page.waitForURL(/step=hour/)
+    const disabled = await page
+      .getByLabel('Step')
+      .locator('option:disabled')
+      .evaluateAll((options) => options.map(({ textContent }) => textContent))
+    assert.deepEqual(disabled, ['Week', 'Month'])
+    await page.getByText(/^From .*, 00:00 until now/).waitFor()
+    await page.goto('/#/banners/42?from=2025-10-22T00:00Z&to=2025-10-29T00:00Z&step=week&tz=UTC')
+    await page.getByText('From 20 Oct 2025, 00:00 to 3 Nov 2025, 00:00').waitFor()
     await opened.assertClean()
   })
 
@@ -248,6 +291,6 @@ async function download(page: Page): Promise<string> {
     page.waitForEvent('download'),
     page.getByRole('button', { name: 'Download as CSV' }).click(),
   ])
-  assert.match(saved.suggestedFilename(), /^banner-42-[a-z]+\.csv$/)
+  assert.match(saved.suggestedFilename(), /^banner-42-[a-z]+(?:-\d{4}-\d\d-\d\dT\d{4}){2}\.csv$/)
   return await text(await saved.createReadStream())
 }

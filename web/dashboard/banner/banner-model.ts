@@ -23,6 +23,11 @@ export interface Choice {
   readonly tz: string
 }
 
+export function isSame(one: Choice, other: Choice): boolean {
+  const keys = [one, other].map(({ period, step, tz }) => JSON.stringify([period, step, tz]))
+  return keys[0] === keys[1]
+}
+
 /** What is shown of a banner: all of it from one answer of the service, but for the period before. */
 export interface Shown extends Choice, Completeness, Range {
   /** First instants of the steps. */
@@ -69,8 +74,7 @@ export class BannerModel {
   readonly failure = computed(() => this.#banner.failure.value ?? this.#numbers.failure.value)
 
   choose(choice: Choice): void {
-    const isSame = JSON.stringify(choice) === JSON.stringify(this.#choice)
-    if (isSame) return
+    if (isSame(choice, this.#choice)) return
     this.#choice = choice
     this.#numbers.soon()
   }
@@ -112,7 +116,10 @@ export class BannerModel {
   }
   #nextMs(): number {
     const shown = this.shown.peek()
-    const isClosed = shown !== undefined && shown.openFrom === shown.starts.length
+    const isClosed =
+      shown !== undefined &&
+      !isOpen(this.#choice.period, this.#api.now()) &&
+      shown.openFrom === shown.starts.length
     return isClosed ? CLOSED_REFRESH_MS : Math.max(REFRESH_MS, this.#tookMs / LOAD_MAX)
   }
 
