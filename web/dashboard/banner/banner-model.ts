@@ -9,6 +9,8 @@ import { readBefore, type Before } from './before.ts'
 
 const REFRESH_MS = 5_000
 const CLOSED_REFRESH_MS = 60_000
+/** Longer than a change takes to reach every process of the service: 2 s. */
+const SPREAD_MS = 3_000
 const LIVE_REFRESH_MIN_MS = 1_000
 const MINUTE_MS = 60_000
 const LIVE_MINUTES_MS = 11 * MINUTE_MS
@@ -58,6 +60,8 @@ export class BannerModel {
   #readAt = -Infinity
   #tookMs = 0
   #soon: ReturnType<typeof setTimeout> | undefined
+  #afterChange: ReturnType<typeof setTimeout> | undefined
+  #changes = 0
 
   constructor(api: Api, id: number, choice: Choice) {
     this.#api = api
@@ -65,7 +69,7 @@ export class BannerModel {
     this.#choice = choice
     this.#numbers = new Schedule({ work: () => this.#read(), nextMs: () => this.#nextMs() })
     this.#banner = new Schedule({
-      work: async () => void (this.banner.value = await api.banner(id, this.#ended.signal)),
+      work: () => this.#readBanner(),
       nextMs: () => CLOSED_REFRESH_MS,
     })
     this.stream = new LiveStream({ api, bannerId: id, onRows: (rows) => this.#take(rows) })
@@ -82,6 +86,9 @@ export class BannerModel {
   /** After a change of the banner that the service has answered. */
   take(banner: Banner): void {
     this.banner.value = banner
+    this.#changes += 1
+    clearTimeout(this.#afterChange)
+    this.#afterChange = setTimeout(() => this.#banner.soon(), SPREAD_MS)
   }
 
   retry(): void {
@@ -91,6 +98,7 @@ export class BannerModel {
 
   close(): void {
     clearTimeout(this.#soon)
+    clearTimeout(this.#afterChange)
     this.#ended.abort()
     this.stream.close()
     this.#numbers.close()
@@ -121,6 +129,12 @@ export class BannerModel {
       !isOpen(this.#choice.period, this.#api.now()) &&
       shown.openFrom === shown.starts.length
     return isClosed ? CLOSED_REFRESH_MS : Math.max(REFRESH_MS, this.#tookMs / LOAD_MAX)
+  }
+
+  async #readBanner(): Promise<void> {
+    const changes = this.#changes
+    const banner = await this.#api.banner(this.#id, this.#ended.signal)
+    if (changes === this.#changes) this.banner.value = banner // else it is from before the change
   }
 
   async #read(): Promise<void> {
