@@ -86,7 +86,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     // Two o'clock comes twice.
     assert.deepEqual(
       rows.slice(1, 5).map(([time]) => time),
-      ['01:00', '02:00', '02:00', '03:00'].map((time) => `26 Oct 2025, ${time}`),
+      ['01:00', '02:00 GMT+2', '02:00 GMT+1', '03:00'].map((time) => `26 Oct 2025, ${time}`),
     )
 
     assert.equal(

@@ -43,6 +43,11 @@ test('D10: what a clock shows is one instant, and nothing that is no time is one
   assert.equal(instantOf('2026-03-29T12:00', BERLIN), NOON)
   // It is not shown on this day: an hour later is.
   assert.equal(instantOf('2026-03-29T02:30', BERLIN), Date.parse('2026-03-29T01:30Z'))
+  // It is shown twice on that one: the first is taken, unless the second was shown.
+  const [first, second] = ['2025-10-26T00:30Z', '2025-10-26T01:30Z'].map((at) => Date.parse(at))
+  assert.equal(instantOf('2025-10-26T02:30', BERLIN), first)
+  assert.equal(instantOf('2025-10-26T02:30', BERLIN, second), second)
+  assert.equal(instantOf('2025-10-26T02:31', BERLIN, second), (first ?? 0) + 60_000)
   for (const wrong of ['', '2026', '2026-02-30T00:00', '2026-01-01T25:00', 'noon']) {
     assert.equal(instantOf(wrong, 'UTC'), undefined, wrong)
   }

@@ -1,10 +1,11 @@
-import type { Shown } from './banner-model.ts'
+interface Counted {
+  readonly counts: readonly number[]
+  /** From this step on more clicks may come. */
+  readonly openFrom: number
+}
 
-/** Clicks a step, of the steps that are over; undefined: none is, and what runs has not its share yet. */
-export function averageOf({
-  series,
-  openFrom,
-}: Pick<Shown, 'series' | 'openFrom'>): number | undefined {
+/** Clicks a step, of the steps that are over; undefined: none is. One that runs has not its share yet. */
+export function averageOf({ counts, openFrom }: Counted): number | undefined {
   if (openFrom === 0) return undefined
-  return series.counts.slice(0, openFrom).reduce((sum, count) => sum + count, 0) / openFrom
+  return counts.slice(0, openFrom).reduce((sum, count) => sum + count, 0) / openFrom
 }

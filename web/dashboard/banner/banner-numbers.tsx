@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks'
 import { STEPS, type Step } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Notice } from '../frame/notice.tsx'
@@ -76,6 +77,16 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
   const { text } = useLanguage()
   const { period, step, tz } = choice
   const range = rangeOf(period, tz, app.api.now())
+  // Four hundred: the same elements again are not looked at when the numbers are drawn anew.
+  const zones = useMemo(
+    () =>
+      zonesWith(tz).map((zone) => (
+        <option key={zone} value={zone}>
+          {zone.replaceAll('_', ' ')}
+        </option>
+      )),
+    [tz],
+  )
   const chooseZone = (zone: string): void => {
     app.setZone(zone)
     app.go({ ...view, step, tz: zone })
@@ -102,11 +113,7 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
       <label>
         {text.zone}
         <select value={tz} onChange={(event) => chooseZone(event.currentTarget.value)}>
-          {zonesWith(tz).map((zone) => (
-            <option key={zone} value={zone}>
-              {zone.replaceAll('_', ' ')}
-            </option>
-          ))}
+          {zones}
         </select>
       </label>
       <div class="choice" role="group" aria-label={text.form}>

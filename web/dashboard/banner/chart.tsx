@@ -12,7 +12,7 @@ interface ChartProps {
   readonly onZoom: (period: Period) => void
 }
 
-/** The counts as a line, what is still open dashed, the period before faint. */
+/** The counts as bars, or as a line where there are many; what is open dashed, the period before faint. */
 export function Chart({ shown, onZoom }: ChartProps) {
   const language = useLanguage()
   const { text } = language
@@ -23,7 +23,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
   const [pointed, setPointed] = useState<number | undefined>(undefined)
   const { step, tz } = shown
   const isBars = isOfBars(shown)
-  const colours = useColours(place)
+  const isDark = useDarkness()
   useEffect(() => {
     const element = place.current
     if (element === null) return undefined
@@ -58,11 +58,21 @@ export function Chart({ shown, onZoom }: ChartProps) {
       made.destroy()
       plot.current = undefined
     }
-  }, [language, step, isBars, tz, colours])
+  }, [language, step, isBars, tz, isDark])
   const isDragged = useRef(false)
   useEffect(() => {
     if (!isDragged.current) plot.current?.setData(chartData(shown)) // it would move under the pointer
   }, [shown])
+  useEffect(() => {
+    // It may end outside of the chart: until then the selection follows the pointer.
+    const end = (): void => void (isDragged.current = false)
+    addEventListener('pointerup', end)
+    addEventListener('pointercancel', end)
+    return () => {
+      removeEventListener('pointerup', end)
+      removeEventListener('pointercancel', end)
+    }
+  }, [])
   const { total } = shown.series
   return (
     <figure>
@@ -70,8 +80,6 @@ export function Chart({ shown, onZoom }: ChartProps) {
         class="chart"
         ref={place}
         onPointerDown={() => (isDragged.current = true)}
-        onPointerUp={() => (isDragged.current = false)}
-        onPointerLeave={() => (isDragged.current = false)}
         role="img"
         aria-label={text.chartLabel(shown.series.name, language.number(total))}
       />
@@ -108,7 +116,7 @@ function pointText(shown: Shown, index: number, language: Language): string {
 }
 
 /** Changes when the colours do: a drawing does not follow the system's setting by itself. */
-function useColours(place: { readonly current: HTMLElement | null }): boolean {
+function useDarkness(): boolean {
   const [isDark, setDark] = useState(false)
   useEffect(() => {
     const query = matchMedia('(prefers-color-scheme: dark)')
@@ -116,6 +124,6 @@ function useColours(place: { readonly current: HTMLElement | null }): boolean {
     follow()
     query.addEventListener('change', follow)
     return () => query.removeEventListener('change', follow)
-  }, [place])
+  }, [])
   return isDark
 }

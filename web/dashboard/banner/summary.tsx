@@ -9,7 +9,7 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
   const { text } = language
   const peak = shown?.series.peak ?? undefined
   const total = shown?.series.total
-  const average = shown && averageOf(shown)
+  const average = shown && averageOf({ counts: shown.series.counts, openFrom: shown.openFrom })
   return (
     <>
       <dl class="figures">

@@ -107,8 +107,12 @@ export function wallTime(instant: number, tz: string): string {
   return WallTimes.toString(Zoned.toPlainDateTime(zoned(instant, tz)), { smallestUnit: 'minute' })
 }
 
-/** The instant at which a clock in the zone shows it; undefined: it is no time. */
-export function instantOf(wallTimeText: string, tz: string): number | undefined {
+/**
+ * The instant at which a clock in the zone shows it; undefined: it is no time. `shown` is that of which
+ * the text was made: where a clock shows it twice, an unchanged text is still that instant.
+ */
+export function instantOf(wallTimeText: string, tz: string, shown?: number): number | undefined {
+  if (shown !== undefined && wallTime(shown, tz) === wallTimeText) return minuteOf(shown)
   const numbers = wallTimeText.match(/\d+/g)?.map(Number) ?? []
   const [year, month, day, hour, minute] = numbers
   if (year === undefined || month === undefined || day === undefined) return undefined
