@@ -74,14 +74,14 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const { counts: countsBefore } = await stats(DAY_BEFORE)
     assert.equal(counts.length, 25)
     // The day before had two o'clock once.
-    const earlier = countsBefore.map(({ count }) => digits(count)).toSpliced(3, 0, '–')
+    const dayBefore = countsBefore.map(({ count }) => digits(count)).toSpliced(3, 0, '–')
 
     await page.goto(`${ADDRESS}&as=table`)
     await becomes(async () => (await rowsOf(page)).length, 25)
     const rows = (await rowsOf(page)).toReversed()
     assert.deepEqual(
       rows.map(([, count, earlier]) => [count, earlier]),
-      counts.map(({ count }, hour) => [digits(count), earlier[hour]]),
+      counts.map(({ count }, hour) => [digits(count), dayBefore[hour]]),
     )
     // Two o'clock comes twice.
     assert.deepEqual(
@@ -98,10 +98,10 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const plot = page.getByRole('img', { name: /^Clicks on Banner 42/ }).locator('.u-over')
     const box = await plot.boundingBox()
     if (box === null) throw new Error('the chart is not seen')
-    for (const [hour, [time, count, before]] of rows.entries()) {
+    for (const [hour, [time, count, earlier]] of rows.entries()) {
       await page.mouse.move(box.x + 1 + ((box.width - 2) * hour) / 24, box.y + 50)
       const said =
-        before === '–' ? `${time}: ${count}` : `${time}: ${count} · the period before: ${before}`
+        earlier === '–' ? `${time}: ${count}` : `${time}: ${count} · the period before: ${earlier}`
       await becomes(async () => (await page.locator('figcaption').innerText()).trim(), said)
     }
     await opened.assertClean()
@@ -141,10 +141,10 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
       await page.locator('.numbers[aria-busy=false]').waitFor()
       await becomes(async () => {
         const said = await page.getByText(/^In the period before: /).innerText()
-        const [before, total] = [said, await figureOf(page, 'Total')].map((each) =>
+        const [earlier, total] = [said, await figureOf(page, 'Total')].map((each) =>
           Number(each.replaceAll(/\D/g, '')),
         )
-        return Math.abs((before ?? 0) - (total ?? 0)) <= 2 // one that runs, and one that began meanwhile
+        return Math.abs((earlier ?? 0) - (total ?? 0)) <= 2 // one that runs, and one that began meanwhile
       }, true)
     }
     await opened.assertClean()

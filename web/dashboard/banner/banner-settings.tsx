@@ -18,12 +18,12 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
   const [asked, setAsked] = useState<'paused' | 'archived' | undefined>(undefined)
   const [state, setState] = useState<'idle' | 'saving' | 'saved'>('idle')
   const [failure, setFailure] = useState<unknown>(undefined)
-  const change = async (wanted: BannerChange, editsLeft: BannerEdits): Promise<void> => {
+  const change = async (wanted: BannerChange, saved?: BannerEdits): Promise<void> => {
     setState('saving')
     setFailure(undefined)
     try {
       onChange(await api.changeBanner(banner.id, wanted))
-      setEdits(editsLeft)
+      setEdits((current) => (current === saved ? {} : current)) // more may have been typed
       setState('saved')
     } catch (error) {
       setFailure(error)
@@ -31,7 +31,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
     }
   }
   const isSaving = state === 'saving'
-  const changeStatus = (status: Banner['status']): void => void change({ status }, edits)
+  const changeStatus = (status: Banner['status']): void => void change({ status })
   const chooseStatus = (status: Banner['status']): void => {
     if (banner.status === 'active' && status !== 'active') setAsked(status)
     else changeStatus(status)
@@ -46,7 +46,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
         onInput={() => setState('idle')}
         onSubmit={(event) => {
           event.preventDefault()
-          void change(changeOf(banner, edits), {})
+          void change(changeOf(banner, edits), edits)
         }}
       >
         <Field

@@ -59,27 +59,16 @@ export function Chart({ shown, onZoom }: ChartProps) {
       plot.current = undefined
     }
   }, [language, step, isBars, tz, isDark])
-  const isDragged = useRef(false)
+  const isDragged = useDrag(place)
   useEffect(() => {
     if (!isDragged.current) plot.current?.setData(chartData(shown)) // it would move under the pointer
   }, [shown])
-  useEffect(() => {
-    // It may end outside of the chart: until then the selection follows the pointer.
-    const end = (): void => void (isDragged.current = false)
-    addEventListener('pointerup', end)
-    addEventListener('pointercancel', end)
-    return () => {
-      removeEventListener('pointerup', end)
-      removeEventListener('pointercancel', end)
-    }
-  }, [])
   const { total } = shown.series
   return (
     <figure>
       <div
         class="chart"
         ref={place}
-        onPointerDown={() => (isDragged.current = true)}
         role="img"
         aria-label={text.chartLabel(shown.series.name, language.number(total))}
       />
@@ -113,6 +102,25 @@ function pointText(shown: Shown, index: number, language: Language): string {
   const count = before?.counts[index]
   if (count !== undefined) parts.push(`${text.beforeAbout}: ${language.number(count)}`)
   return parts.join(' · ')
+}
+
+/** Whether somebody drags over the place, which may end outside of it. */
+function useDrag(place: { readonly current: HTMLElement | null }): { readonly current: boolean } {
+  const isDragged = useRef(false)
+  useEffect(() => {
+    const begin = (): void => void (isDragged.current = true)
+    const end = (): void => void (isDragged.current = false)
+    const element = place.current
+    element?.addEventListener('pointerdown', begin)
+    addEventListener('pointerup', end)
+    addEventListener('pointercancel', end)
+    return () => {
+      element?.removeEventListener('pointerdown', begin)
+      removeEventListener('pointerup', end)
+      removeEventListener('pointercancel', end)
+    }
+  }, [place])
+  return isDragged
 }
 
 /** Changes when the colours do: a drawing does not follow the system's setting by itself. */

@@ -108,11 +108,11 @@ export function wallTime(instant: number, tz: string): string {
 }
 
 /**
- * The instant at which a clock in the zone shows it; undefined: it is no time. `shown` is that of which
- * the text was made: where a clock shows it twice, an unchanged text is still that instant.
+ * The instant at which a clock in the zone shows it; undefined: it is no time. `madeOf` is the
+ * instant of which the text was made: where a clock shows it twice, an unchanged text is still that one.
  */
-export function instantOf(wallTimeText: string, tz: string, shown?: number): number | undefined {
-  if (shown !== undefined && wallTime(shown, tz) === wallTimeText) return minuteOf(shown)
+export function instantOf(wallTimeText: string, tz: string, madeOf?: number): number | undefined {
+  if (madeOf !== undefined && wallTime(madeOf, tz) === wallTimeText) return minuteOf(madeOf)
   const numbers = wallTimeText.match(/\d+/g)?.map(Number) ?? []
   const [year, month, day, hour, minute] = numbers
   if (year === undefined || month === undefined || day === undefined) return undefined
