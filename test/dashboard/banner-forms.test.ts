@@ -24,6 +24,15 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
     return await jsonOf(answer)
   }
 
+  async function changeElsewhere(id: number, change: Record<string, unknown>): Promise<void> {
+    const answer = await fetch(`${app.origin}/banners/${id}`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(change),
+    })
+    assert.equal(answer.status, 200)
+  }
+
   /** What the service itself says of a field. */
   async function messageOf(field: string, body: Record<string, unknown>): Promise<string> {
     const answer = await fetch(`${app.origin}/banners`, {
@@ -140,7 +149,12 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       ['Archive', 'archived', 410],
       ['Bring back', 'active', 200],
     ] as const) {
-      await page.getByRole('button', { name: button, exact: true }).click()
+      await page.locator('form').getByRole('button', { name: button, exact: true }).click()
+      if (button === 'Pause') {
+        const dialog = page.getByRole('dialog', { name: 'Pause Banner 2?' })
+        await dialog.getByText(/^From then on its clicks are refused/).waitFor()
+        await dialog.getByRole('button', { name: 'Pause' }).click()
+      }
       await page.getByRole('status').getByText('Saved.').waitFor()
       const badge = page.getByRole('heading', { level: 1 }).getByText(status, { exact: true })
       if (status === 'active') await becomes(() => page.locator('h1 .badge').count(), 0)
@@ -148,6 +162,68 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       assert.equal((await banner(2))['status'], status)
       assert.equal((await fetch(`${app.origin}/counter/2`)).status, code)
     }
+    await opened.assertClean()
+  })
+
+  test('D12: who is asked whether clicks shall be refused may say no', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/4')
+    const archive = page.locator('form').getByRole('button', { name: 'Archive' })
+    await archive.click()
+    const dialog = page.getByRole('dialog', { name: 'Archive Banner 4?' })
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await archive.press('Enter')
+    await dialog.waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    const focused = await archive.evaluate((button) => button.matches(':focus'))
+    assert.equal(focused, true)
+    assert.equal((await banner(4))['status'], 'active')
+    await opened.assertClean()
+  })
+
+  test('D12: saving leaves alone what somebody else has changed meanwhile', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/5')
+    await page.getByRole('textbox', { name: 'Name' }).fill('Mine')
+    const url = 'https://shop.example/theirs'
+    await changeElsewhere(5, { url })
+    await save(page)
+    const { name, url: saved } = await banner(5)
+    assert.deepEqual([name, saved], ['Mine', url])
+    await page.getByRole('link', { name: url }).waitFor()
+    await opened.assertClean()
+  })
+
+  test('D12: an answer from before a change does not undo it on the page', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/6')
+    await page.getByRole('heading', { name: 'Banner 6', level: 1 }).waitFor()
+    const { promise: released, resolve: release } = Promise.withResolvers<undefined>()
+    const { promise: answered, resolve: answer } = Promise.withResolvers<undefined>()
+    await page.route('**/banners/6', async (route) => {
+      if (route.request().method() !== 'GET') return await route.continue()
+      const response = await route.fetch()
+      answer(undefined)
+      await released
+      await route.fulfill({ response })
+    })
+    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`) // asks anew
+    await answered
+    await page.getByRole('textbox', { name: 'Name' }).fill('Later')
+    await save(page)
+    const late = page.waitForResponse(
+      (response) => response.request().method() === 'GET' && response.url().endsWith('/banners/6'),
+    )
+    release(undefined)
+    await late
+    // Drawn after whatever that answer would have changed.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 100))')
+    assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), 'Later')
     await opened.assertClean()
   })
 

@@ -16,8 +16,7 @@ const DAY = {
   step: 'hour',
   tz: 'Europe/Berlin',
 }
-/** As much time before it. */
-const DAY_BEFORE = { ...DAY, tsFrom: '2025-10-24T23:00:00+02:00', tsTo: DAY.tsFrom }
+const DAY_BEFORE = { ...DAY, tsFrom: '2025-10-25T00:00:00+02:00', tsTo: DAY.tsFrom }
 const ADDRESS =
   '/#/banners/42?from=2025-10-25T22:00Z&to=2025-10-26T23:00Z&step=hour&tz=Europe/Berlin'
 const HISTORY = { from: Date.parse('2025-10-20T00:00Z'), to: Date.parse('2025-11-01T00:00Z') }
@@ -44,6 +43,14 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
           ? 12_345
           : Number((minute / MINUTE_MS) % 7 === 0) * Math.floor((minute / HOUR_MS) % 31),
     })
+    // One click a minute.
+    fillHistory({
+      folder: app.store.folder,
+      bannerIds: [8],
+      from: Date.now() - 80 * 24 * HOUR_MS,
+      to: Date.now(),
+      countOf: () => 1,
+    })
   })
   after(async () => {
     await browser[Symbol.asyncDispose]()
@@ -66,18 +73,20 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const { counts } = await stats(DAY)
     const { counts: countsBefore } = await stats(DAY_BEFORE)
     assert.equal(counts.length, 25)
+    // The day before had two o'clock once.
+    const dayBefore = countsBefore.map(({ count }) => digits(count)).toSpliced(3, 0, '–')
 
     await page.goto(`${ADDRESS}&as=table`)
     await becomes(async () => (await rowsOf(page)).length, 25)
     const rows = (await rowsOf(page)).toReversed()
     assert.deepEqual(
       rows.map(([, count, earlier]) => [count, earlier]),
-      counts.map(({ count }, hour) => [digits(count), digits(countsBefore[hour]?.count ?? 0)]),
+      counts.map(({ count }, hour) => [digits(count), dayBefore[hour]]),
     )
     // Two o'clock comes twice.
     assert.deepEqual(
       rows.slice(1, 5).map(([time]) => time),
-      ['01:00', '02:00', '02:00', '03:00'].map((time) => `26 Oct 2025, ${time}`),
+      ['01:00', '02:00 GMT+2', '02:00 GMT+1', '03:00'].map((time) => `26 Oct 2025, ${time}`),
     )
 
     assert.equal(
@@ -91,7 +100,8 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     if (box === null) throw new Error('the chart is not seen')
     for (const [hour, [time, count, earlier]] of rows.entries()) {
       await page.mouse.move(box.x + 1 + ((box.width - 2) * hour) / 24, box.y + 50)
-      const said = `${time}: ${count} · the period before: ${earlier}`
+      const said =
+        earlier === '–' ? `${time}: ${count}` : `${time}: ${count} · the period before: ${earlier}`
       await becomes(async () => (await page.locator('figcaption').innerText()).trim(), said)
     }
     await opened.assertClean()
@@ -116,6 +126,72 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D11: steady clicks are no fall while a period runs', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    for (const [range, step] of [
+      ['hour', 'minute'],
+      ['today', 'hour'],
+      ['today', 'day'],
+      ['7days', 'hour'],
+      ['30days', 'day'],
+      ['30days', 'week'],
+    ] as const) {
+      await page.goto(`/#/banners/8?range=${range}&step=${step}&tz=Asia/Kathmandu`)
+      await page.locator('.numbers[aria-busy=false]').waitFor()
+      await becomes(async () => {
+        const said = await page.getByText(/^In the period before: /).innerText()
+        const [earlier, total] = [said, await figureOf(page, 'Total')].map((each) =>
+          Number(each.replaceAll(/\D/g, '')),
+        )
+        return Math.abs((earlier ?? 0) - (total ?? 0)) <= 2 // one that runs, and one that began meanwhile
+      }, true)
+    }
+    await opened.assertClean()
+  })
+
+  test('D11: numbers of the choice before are dimmed, and saved for nobody', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto(ADDRESS)
+    await page.getByText('From 26 Oct 2025, 00:00 to 27 Oct 2025, 00:00').waitFor()
+    const { promise: released, resolve: release } = Promise.withResolvers<undefined>()
+    await page.route('**/series?*', async (route) => {
+      await released
+      await route.continue()
+    })
+    // Of the same step: nothing else tells them apart.
+    await page.goto(
+      '/#/banners/42?from=2025-10-27T00:00Z&to=2025-10-29T00:00Z&step=hour&tz=Europe/Berlin',
+    )
+    await page.locator('.numbers[aria-busy=true]').getByText('Loading …').waitFor()
+    const button = page.getByRole('button', { name: 'Download as CSV' })
+    assert.equal(await button.isDisabled(), true)
+    release(undefined)
+    await page.locator('.numbers[aria-busy=false]').waitFor()
+    await page.getByText('From 27 Oct 2025, 01:00 to 29 Oct 2025, 01:00').waitFor()
+    assert.equal(await page.getByText('Loading …').count(), 0)
+    const [saved] = await Promise.all([page.waitForEvent('download'), button.click()])
+    assert.equal(saved.suggestedFilename(), 'banner-42-hour-2025-10-27T0100-2025-10-29T0100.csv')
+    await opened.assertClean()
+  })
+
+  test('D11: a step longer than the range is no choice, and what is read beyond the range is told', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/8?range=today&step=month&tz=UTC')
+    await page.waitForURL(/step=hour/)
+    const disabled = await page
+      .getByLabel('Step')
+      .locator('option:disabled')
+      .evaluateAll((options) => options.map(({ textContent }) => textContent))
+    assert.deepEqual(disabled, ['Week', 'Month'])
+    await page.getByText(/^From .*, 00:00 until now/).waitFor()
+    await page.goto('/#/banners/42?from=2025-10-22T00:00Z&to=2025-10-29T00:00Z&step=week&tz=UTC')
+    await page.getByText('From 20 Oct 2025, 00:00 to 3 Nov 2025, 00:00').waitFor()
+    await opened.assertClean()
+  })
+
   test('D11: the file is of what is shown in any zone and step, without what is still to come', async () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened
@@ -125,10 +201,8 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
       ['Europe/London', 'week'],
       ['America/St_Johns', 'month'],
     ] as const) {
-      await page.goto(
-        `/#/banners/42?from=2025-10-20T00:00Z&to=2025-11-01T00:00Z&step=${step}&tz=${tz}&as=table`,
-      )
-      const [tsFrom, tsTo] = [HISTORY.from, HISTORY.to].map(String) as [string, string]
+      const [tsFrom, tsTo] = ['2025-10-01T00:00:00Z', '2025-11-01T00:00:00Z']
+      await page.goto(`/#/banners/42?from=${tsFrom}&to=${tsTo}&step=${step}&tz=${tz}&as=table`)
       const query = { tsFrom, tsTo, step, tz, fill: 'zero', format: 'csv' }
       const expected = await (await ask(query)).text()
       await becomes(() => download(page), expected)
@@ -217,6 +291,6 @@ async function download(page: Page): Promise<string> {
     page.waitForEvent('download'),
     page.getByRole('button', { name: 'Download as CSV' }).click(),
   ])
-  assert.match(saved.suggestedFilename(), /^banner-42-[a-z]+\.csv$/)
+  assert.match(saved.suggestedFilename(), /^banner-42-[a-z]+(?:-\d{4}-\d\d-\d\dT\d{4}){2}\.csv$/)
   return await text(await saved.createReadStream())
 }

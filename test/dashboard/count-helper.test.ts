@@ -127,6 +127,29 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D14: a test click has arrived once the statistics are complete up to it', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    let isBehind = true
+    const completeUntil = new Date().toISOString()
+    await page.route('**/series?*', async (route) => {
+      const response = await route.fetch()
+      const body = (await response.json()) as Record<string, unknown> // the service's own tests hold it to that
+      await route.fulfill({ response, json: { ...body, ...(isBehind && { completeUntil }) } })
+    })
+    await page.goto('/#/banners/5')
+    await page.getByRole('button', { name: 'Send a test click' }).click()
+    const status = page.locator('.test-click').getByRole('status')
+    await status.getByText(/^Acknowledged after /).waitFor()
+    await becomes(() => figureOf(page, 'Total'), '1')
+    // The total has risen, but that could be somebody else's click.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 1_000))')
+    assert.match(await status.innerText(), /^Acknowledged after /)
+    isBehind = false
+    await status.getByText(/rose from 0 to 1\.$/).waitFor()
+    await opened.assertClean()
+  })
+
   test('D14: a test click on a paused banner shows what the service answers to it', async () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened

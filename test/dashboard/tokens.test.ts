@@ -102,6 +102,7 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
     await give(page, ADMIN_TOKEN)
     await page.getByRole('heading', { name: 'By the admin', level: 1 }).waitFor()
     await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
     await page.getByRole('heading', { name: 'By the admin paused', level: 1 }).waitFor()
     assert.equal(await page.getByRole('dialog').count(), 0)
     await opened.assertClean(REFUSED)

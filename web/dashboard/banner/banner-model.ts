@@ -3,20 +3,17 @@ import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../ap
 import { LiveStream } from '../api/live-stream.ts'
 import type { LiveRow } from '../model/live-counts.ts'
 import { Schedule } from '../frame/schedule.ts'
-import {
-  canTellPeak,
-  isOpen,
-  isTooFine,
-  minuteOf,
-  rangeBefore,
-  rangeOf,
-  type Period,
-} from '../model/period.ts'
+import { canTellPeak, isOpen, isTooFine, minuteOf, rangeOf, type Period } from '../model/period.ts'
+import type { SteppedRange } from '../model/period-before.ts'
+import { readBefore, type Before } from './before.ts'
 
 const REFRESH_MS = 5_000
 const CLOSED_REFRESH_MS = 60_000
+/** Longer than a change takes to reach every process of the service: 2 s. */
+const SPREAD_MS = 3_000
 const LIVE_REFRESH_MIN_MS = 1_000
-const LIVE_MINUTES_MS = 11 * 60_000
+const MINUTE_MS = 60_000
+const LIVE_MINUTES_MS = 11 * MINUTE_MS
 /** Long answers are asked for less often: at most this share of the time is spent on them. */
 const LOAD_MAX = 0.1
 
@@ -28,13 +25,17 @@ export interface Choice {
   readonly tz: string
 }
 
+export function isSame(one: Choice, other: Choice): boolean {
+  const keys = [one, other].map(({ period, step, tz }) => JSON.stringify([period, step, tz]))
+  return keys[0] === keys[1]
+}
+
 /** What is shown of a banner: all of it from one answer of the service, but for the period before. */
 export interface Shown extends Choice, Completeness, Range {
   /** First instants of the steps. */
   readonly starts: readonly number[]
   readonly series: BannerSeries
-  /** The same steps of the period before. */
-  readonly before: BannerSeries | undefined
+  readonly before: Before | undefined
   /** From this step on more clicks may come; the number of steps: none of them. */
   readonly openFrom: number
   /** From this step on nothing has happened yet. */
@@ -52,13 +53,15 @@ export class BannerModel {
   readonly #numbers: Schedule
   readonly #banner: Schedule
   #choice: Choice
-  #before: { readonly key: string; readonly series: BannerSeries | undefined } | undefined
+  #before: { readonly key: string; readonly before: Before | undefined } | undefined
   readonly #liveCounts = new Map<number, number>()
   /** The busiest minute as it was answered, and for what; it is asked for once a minute. */
   #peak: { readonly key: string; readonly peak: Peak } | undefined
   #readAt = -Infinity
   #tookMs = 0
   #soon: ReturnType<typeof setTimeout> | undefined
+  #afterChange: ReturnType<typeof setTimeout> | undefined
+  #changes = 0
 
   constructor(api: Api, id: number, choice: Choice) {
     this.#api = api
@@ -66,7 +69,7 @@ export class BannerModel {
     this.#choice = choice
     this.#numbers = new Schedule({ work: () => this.#read(), nextMs: () => this.#nextMs() })
     this.#banner = new Schedule({
-      work: async () => void (this.banner.value = await api.banner(id, this.#ended.signal)),
+      work: () => this.#readBanner(),
       nextMs: () => CLOSED_REFRESH_MS,
     })
     this.stream = new LiveStream({ api, bannerId: id, onRows: (rows) => this.#take(rows) })
@@ -75,8 +78,7 @@ export class BannerModel {
   readonly failure = computed(() => this.#banner.failure.value ?? this.#numbers.failure.value)
 
   choose(choice: Choice): void {
-    const isSame = JSON.stringify(choice) === JSON.stringify(this.#choice)
-    if (isSame) return
+    if (isSame(choice, this.#choice)) return
     this.#choice = choice
     this.#numbers.soon()
   }
@@ -84,6 +86,9 @@ export class BannerModel {
   /** After a change of the banner that the service has answered. */
   take(banner: Banner): void {
     this.banner.value = banner
+    this.#changes += 1
+    clearTimeout(this.#afterChange)
+    this.#afterChange = setTimeout(() => this.#banner.soon(), SPREAD_MS)
   }
 
   retry(): void {
@@ -93,6 +98,7 @@ export class BannerModel {
 
   close(): void {
     clearTimeout(this.#soon)
+    clearTimeout(this.#afterChange)
     this.#ended.abort()
     this.stream.close()
     this.#numbers.close()
@@ -118,8 +124,17 @@ export class BannerModel {
   }
   #nextMs(): number {
     const shown = this.shown.peek()
-    const isClosed = shown !== undefined && shown.openFrom === shown.starts.length
+    const isClosed =
+      shown !== undefined &&
+      !isOpen(this.#choice.period, this.#api.now()) &&
+      shown.openFrom === shown.starts.length
     return isClosed ? CLOSED_REFRESH_MS : Math.max(REFRESH_MS, this.#tookMs / LOAD_MAX)
+  }
+
+  async #readBanner(): Promise<void> {
+    const changes = this.#changes
+    const banner = await this.#api.banner(this.#id, this.#ended.signal)
+    if (changes === this.#changes) this.banner.value = banner // else it is from before the change
   }
 
   async #read(): Promise<void> {
@@ -130,16 +145,16 @@ export class BannerModel {
     const range = rangeOf(period, tz, await this.#api.time())
     if (isTooFine(step, range)) return // the page says so
     const question = { banners: [this.#id], step, tz }
-    const peakKey = JSON.stringify([choice, minuteOf(range.to)])
+    // Late clicks may come into what is long over, too.
+    const peakKey = JSON.stringify([choice, minuteOf(this.#api.now())])
     const withPeak = canTellPeak(step, range) && this.#peak?.key !== peakKey
-    const [answer, before] = await Promise.all([
-      this.#api.series({ ...question, ...range, withPeak }, this.#ended.signal),
-      this.#readBefore(choice, range),
-    ])
-    this.#tookMs = performance.now() - startedAt
+    const answer = await this.#api.series({ ...question, ...range, withPeak }, this.#ended.signal)
     const [series] = answer.banners
     if (series === undefined || choice !== this.#choice) return
     if (withPeak) this.#peak = { key: peakKey, peak: series.peak }
+    const before = await this.#readBefore({ ...choice, ...answer })
+    this.#tookMs = performance.now() - startedAt
+    if (choice !== this.#choice) return
     const { starts, completeUntil } = answer
     const now = this.#api.now()
     this.shown.value = {
@@ -163,16 +178,16 @@ export class BannerModel {
   }
 
   /** Asked for once a minute: it is over, or nearly. */
-  async #readBefore({ period, step, tz }: Choice, range: Range): Promise<BannerSeries | undefined> {
-    const before = rangeBefore(period, range, tz)
-    if (before.from < 0) return undefined
-    const key = [minuteOf(before.from), minuteOf(before.to), step, tz].join(' ')
+  async #readBefore(shown: SteppedRange): Promise<Before | undefined> {
+    const now = this.#api.now()
+    const { period, step, tz, from, to } = shown
+    const nearestMinute = Math.round(now / MINUTE_MS)
+    const key = JSON.stringify([period, step, tz, from, to, nearestMinute])
     if (this.#before?.key !== key) {
-      const question = { banners: [this.#id], ...before, step, tz }
-      const { banners } = await this.#api.series(question, this.#ended.signal)
-      this.#before = { key, series: banners[0] }
+      const question = { bannerId: this.#id, shown, now, signal: this.#ended.signal }
+      this.#before = { key, before: await readBefore(this.#api, question) }
     }
-    return this.#before.series
+    return this.#before.before
   }
 }
 

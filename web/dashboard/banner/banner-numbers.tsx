@@ -1,12 +1,20 @@
+import { useMemo } from 'preact/hooks'
 import { STEPS, type Step } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Notice } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
-import { isTooFine, rangeOf, stepFor, zonesWith, type Period } from '../model/period.ts'
-import type { BannerModel, Choice, Shown } from './banner-model.ts'
+import {
+  isTooCoarse,
+  isTooFine,
+  rangeOf,
+  stepFor,
+  zonesWith,
+  type Period,
+} from '../model/period.ts'
+import { isSame, type BannerModel, type Choice, type Shown } from './banner-model.ts'
 import type { BannerView } from './banner-page.tsx'
 import { Chart } from './chart.tsx'
-import { csvOf } from './csv.ts'
+import { csvName, csvOf } from './csv.ts'
 import { NumbersTable } from './numbers-table.tsx'
 import { Summary } from './summary.tsx'
 
@@ -23,6 +31,8 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
   const shown = model.shown.value
   const { period, step, tz } = choice
   const range = rangeOf(period, tz, app.api.now())
+  // Until the answer has come the last one stays in its place, but for nobody to take it for this one.
+  const isCurrent = shown !== undefined && isSame(shown, choice)
   const choosePeriod = (chosen: Period): void =>
     app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
   return (
@@ -32,10 +42,15 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
       {isTooFine(step, range) ? (
         <Notice kind="warning">{text.rangeTooFine}</Notice>
       ) : (
-        <div class="numbers" aria-busy={shown === undefined || shown.step !== step}>
+        <div class="numbers" aria-busy={!isCurrent}>
+          {!isCurrent && shown !== undefined && model.failure.value === undefined && (
+            <p class="loading" role="status">
+              {text.loading}
+            </p>
+          )}
           <Summary shown={shown} />
           {shown === undefined ? (
-            <div class="chart empty">{text.loading}</div>
+            <div class="chart empty">{model.failure.value === undefined && text.loading}</div>
           ) : view.form === 'table' ? (
             <NumbersTable shown={shown} />
           ) : (
@@ -45,8 +60,8 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
             <p class="quiet">{view.form === 'chart' && text.zoomAbout}</p>
             <button
               type="button"
-              disabled={shown === undefined}
-              onClick={() => shown && download(shown)}
+              disabled={!isCurrent}
+              onClick={() => isCurrent && download(shown)}
             >
               {text.download}
             </button>
@@ -62,6 +77,16 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
   const { text } = useLanguage()
   const { period, step, tz } = choice
   const range = rangeOf(period, tz, app.api.now())
+  // Four hundred: the same elements again are not looked at when the numbers are drawn anew.
+  const zones = useMemo(
+    () =>
+      zonesWith(tz).map((zone) => (
+        <option key={zone} value={zone}>
+          {zone.replaceAll('_', ' ')}
+        </option>
+      )),
+    [tz],
+  )
   const chooseZone = (zone: string): void => {
     app.setZone(zone)
     app.go({ ...view, step, tz: zone })
@@ -75,7 +100,11 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
           onChange={(event) => app.go({ ...view, tz, step: event.currentTarget.value as Step })}
         >
           {STEPS.map((each) => (
-            <option key={each} value={each} disabled={isTooFine(each, range)}>
+            <option
+              key={each}
+              value={each}
+              disabled={isTooFine(each, range) || isTooCoarse(each, period)}
+            >
               {text.steps[each]}
             </option>
           ))}
@@ -84,11 +113,7 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
       <label>
         {text.zone}
         <select value={tz} onChange={(event) => chooseZone(event.currentTarget.value)}>
-          {zonesWith(tz).map((zone) => (
-            <option key={zone} value={zone}>
-              {zone.replaceAll('_', ' ')}
-            </option>
-          ))}
+          {zones}
         </select>
       </label>
       <div class="choice" role="group" aria-label={text.form}>
@@ -112,7 +137,7 @@ function download(shown: Shown): void {
   const url = URL.createObjectURL(new Blob([csvOf(shown)], { type: 'text/csv' }))
   const link = document.createElement('a')
   link.href = url
-  link.download = `banner-${shown.series.bannerId}-${shown.step}.csv`
+  link.download = csvName(shown)
   link.click()
   URL.revokeObjectURL(url)
 }

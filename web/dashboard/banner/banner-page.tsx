@@ -3,7 +3,7 @@ import type { Banner } from '../api/api.ts'
 import { Problem } from '../api/problem.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { StateOfNumbers } from '../frame/notice.tsx'
-import { stepFor } from '../model/period.ts'
+import { isTooCoarse, stepFor } from '../model/period.ts'
 import { hashOf, OVERVIEW, type View } from '../route.ts'
 import { BannerModel } from './banner-model.ts'
 import { BannerNumbers } from './banner-numbers.tsx'
@@ -18,7 +18,8 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
   const { text } = useLanguage()
   const { id, period } = view
   const tz = view.tz ?? app.zone.value
-  const step = view.step ?? stepFor(period)
+  const wanted = view.step ?? stepFor(period)
+  const step = isTooCoarse(wanted, period) ? stepFor(period) : wanted
   const choice = { period, step, tz }
   const model = useMemo(() => new BannerModel(app.api, id, choice), [id])
   useEffect(() => () => model.close(), [model])

@@ -1,6 +1,8 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { Banner, BannerChange } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
+import { changeOf, type BannerEdits } from './banner-edits.ts'
+import { ConfirmStatus } from './confirm-status.tsx'
 import { Field, FormFailure } from './field.tsx'
 
 interface BannerSettingsProps {
@@ -12,19 +14,16 @@ interface BannerSettingsProps {
 export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
   const { api } = useApp()
   const { text } = useLanguage()
-  const [name, setName] = useState(banner.name)
-  const [url, setUrl] = useState(banner.url ?? '')
+  const [edits, setEdits] = useState<BannerEdits>({})
+  const [asked, setAsked] = useState<'paused' | 'archived' | undefined>(undefined)
   const [state, setState] = useState<'idle' | 'saving' | 'saved'>('idle')
   const [failure, setFailure] = useState<unknown>(undefined)
-  useEffect(() => {
-    setName(banner.name)
-    setUrl(banner.url ?? '')
-  }, [banner.name, banner.url])
-  const change = async (wanted: BannerChange): Promise<void> => {
+  const change = async (wanted: BannerChange, saved?: BannerEdits): Promise<void> => {
     setState('saving')
     setFailure(undefined)
     try {
       onChange(await api.changeBanner(banner.id, wanted))
+      setEdits((current) => (current === saved ? {} : current)) // more may have been typed
       setState('saved')
     } catch (error) {
       setFailure(error)
@@ -32,40 +31,54 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
     }
   }
   const isSaving = state === 'saving'
+  const changeStatus = (status: Banner['status']): void => void change({ status })
+  const chooseStatus = (status: Banner['status']): void => {
+    if (banner.status === 'active' && status !== 'active') setAsked(status)
+    else changeStatus(status)
+  }
+  const answer = (isWanted: boolean): void => {
+    setAsked(undefined)
+    if (isWanted && asked !== undefined) changeStatus(asked)
+  }
   return (
-    <form
-      onInput={() => setState('idle')}
-      onSubmit={(event) => {
-        event.preventDefault()
-        void change({ name, url: url === '' ? null : url })
-      }}
-    >
-      <Field label={text.name} field="name" value={name} failure={failure} onInput={setName} />
-      <Field
-        label={text.destination}
-        about={text.destinationAbout}
-        field="url"
-        value={url}
-        failure={failure}
-        onInput={setUrl}
-      />
-      <FormFailure failure={failure} fields={['name', 'url']} />
-      <div class="actions">
-        <button type="submit" class="main" disabled={isSaving}>
-          {text.save}
-        </button>
-        <StatusButtons
-          banner={banner}
-          isDisabled={isSaving}
-          onChange={(status) => void change({ status })}
+    <>
+      <form
+        onInput={() => setState('idle')}
+        onSubmit={(event) => {
+          event.preventDefault()
+          void change(changeOf(banner, edits), edits)
+        }}
+      >
+        <Field
+          label={text.name}
+          field="name"
+          value={edits.name ?? banner.name}
+          failure={failure}
+          onInput={(name) => setEdits({ ...edits, name })}
         />
-        <span role="status" class="done">
-          {state === 'saved' && text.saved}
-        </span>
-      </div>
-      {banner.status === 'paused' && <p class="quiet">{text.pausedAbout}</p>}
-      {banner.status === 'archived' && <p class="quiet">{text.archivedAbout}</p>}
-    </form>
+        <Field
+          label={text.destination}
+          about={text.destinationAbout}
+          field="url"
+          value={edits.url ?? banner.url ?? ''}
+          failure={failure}
+          onInput={(url) => setEdits({ ...edits, url })}
+        />
+        <FormFailure failure={failure} fields={['name', 'url']} />
+        <div class="actions">
+          <button type="submit" class="main" disabled={isSaving}>
+            {text.save}
+          </button>
+          <StatusButtons banner={banner} isDisabled={isSaving} onChange={chooseStatus} />
+          <span role="status" class="done">
+            {state === 'saved' && text.saved}
+          </span>
+        </div>
+        {banner.status === 'paused' && <p class="quiet">{text.pausedAbout}</p>}
+        {banner.status === 'archived' && <p class="quiet">{text.archivedAbout}</p>}
+      </form>
+      {asked !== undefined && <ConfirmStatus banner={banner} status={asked} onAnswer={answer} />}
+    </>
   )
 }
 

@@ -2,13 +2,13 @@ import uPlot from 'uplot'
 import type { Step } from '../api/api.ts'
 import type { Language } from '../text/language.ts'
 import type { Shown } from './banner-model.ts'
+import { tickText } from './tick-text.ts'
 
 const HEIGHT = 280
 const DRAG_MIN_PIXELS = 6
 /** So few steps are bars: each is seen, a single one too, and one that has just begun is no fall. */
 const BARS_MAX = 62
 const BAR_WIDTHS: [share: number, maxPixels: number] = [0.7, 48]
-const DAY_S = 86_400
 const TICK_PIXELS = 80
 const NICE_STRIDES = [1, 2, 5, 10, 15, 30]
 
@@ -74,7 +74,7 @@ export function chartOptions(parts: ChartParts): uPlot.Options {
       {
         ...axis,
         ...(isBars && { splits: (plot) => barsWithTicks(plot, parts.step) }),
-        values: (_, splits) => splits.map((at, index) => tickText(at, index, splits, parts)),
+        values: (_, splits) => splits.map((_at, index) => tickText(splits, index, parts)),
       },
       {
         ...axis,
@@ -122,24 +122,3 @@ function barsWithTicks({ data: [seconds], width }: uPlot, step: Step): number[] 
 const WHOLE_NUMBERS = Array.from({ length: 15 }, (_, power) =>
   [1, 2, 5].map((digit) => digit * 10 ** power),
 ).flat()
-
-/** The time of day, and where a day begins its date. */
-function tickText(
-  seconds: number,
-  index: number,
-  splits: readonly number[],
-  { language, step, tz }: ChartParts,
-): string {
-  const at = seconds * 1_000
-  const isMonths = (splits[1] ?? 0) - (splits[0] ?? 0) >= 27 * DAY_S || step === 'month'
-  if (isMonths) return language.date(at, tz, { month: 'short', year: 'numeric' })
-  const day = language.date(at, tz, { day: 'numeric', month: 'short' })
-  const isDays = (splits[1] ?? 0) - (splits[0] ?? 0) >= DAY_S
-  if (isDays || splits.length === 1) return day
-  const time = language.date(at, tz, { hour: '2-digit', minute: '2-digit' })
-  const previous = splits[index - 1]
-  const isNewDay =
-    previous === undefined ||
-    language.date(previous * 1_000, tz, { day: 'numeric', month: 'short' }) !== day
-  return isNewDay ? `${time}\n${day}` : time
-}

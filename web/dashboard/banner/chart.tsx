@@ -12,7 +12,7 @@ interface ChartProps {
   readonly onZoom: (period: Period) => void
 }
 
-/** The counts as a line, what is still open dashed, the period before faint. */
+/** The counts as bars, or as a line where there are many; what is open dashed, the period before faint. */
 export function Chart({ shown, onZoom }: ChartProps) {
   const language = useLanguage()
   const { text } = language
@@ -23,7 +23,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
   const [pointed, setPointed] = useState<number | undefined>(undefined)
   const { step, tz } = shown
   const isBars = isOfBars(shown)
-  const colours = useColours(place)
+  const isDark = useDarkness()
   useEffect(() => {
     const element = place.current
     if (element === null) return undefined
@@ -58,8 +58,8 @@ export function Chart({ shown, onZoom }: ChartProps) {
       made.destroy()
       plot.current = undefined
     }
-  }, [language, step, isBars, tz, colours])
-  const isDragged = useRef(false)
+  }, [language, step, isBars, tz, isDark])
+  const isDragged = useDrag(place)
   useEffect(() => {
     if (!isDragged.current) plot.current?.setData(chartData(shown)) // it would move under the pointer
   }, [shown])
@@ -69,9 +69,6 @@ export function Chart({ shown, onZoom }: ChartProps) {
       <div
         class="chart"
         ref={place}
-        onPointerDown={() => (isDragged.current = true)}
-        onPointerUp={() => (isDragged.current = false)}
-        onPointerLeave={() => (isDragged.current = false)}
         role="img"
         aria-label={text.chartLabel(shown.series.name, language.number(total))}
       />
@@ -107,8 +104,27 @@ function pointText(shown: Shown, index: number, language: Language): string {
   return parts.join(' · ')
 }
 
+/** Whether somebody drags over the place, which may end outside of it. */
+function useDrag(place: { readonly current: HTMLElement | null }): { readonly current: boolean } {
+  const isDragged = useRef(false)
+  useEffect(() => {
+    const begin = (): void => void (isDragged.current = true)
+    const end = (): void => void (isDragged.current = false)
+    const element = place.current
+    element?.addEventListener('pointerdown', begin)
+    addEventListener('pointerup', end)
+    addEventListener('pointercancel', end)
+    return () => {
+      element?.removeEventListener('pointerdown', begin)
+      removeEventListener('pointerup', end)
+      removeEventListener('pointercancel', end)
+    }
+  }, [place])
+  return isDragged
+}
+
 /** Changes when the colours do: a drawing does not follow the system's setting by itself. */
-function useColours(place: { readonly current: HTMLElement | null }): boolean {
+function useDarkness(): boolean {
   const [isDark, setDark] = useState(false)
   useEffect(() => {
     const query = matchMedia('(prefers-color-scheme: dark)')
@@ -116,6 +132,6 @@ function useColours(place: { readonly current: HTMLElement | null }): boolean {
     follow()
     query.addEventListener('change', follow)
     return () => query.removeEventListener('change', follow)
-  }, [place])
+  }, [])
   return isDark
 }

@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { Api, Banner } from '../api/api.ts'
+import type { Api, Banner, Completeness } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { failureText } from '../frame/notice.tsx'
 import { snippets, type Snippet } from './snippets.ts'
 
 const HOUR_MS = 3_600_000
+/** Of the header Date. */
+const DATE_PRECISION_MS = 1_000
 const LOOK_INTERVAL_MS = 200
 const LOOK_MAX_MS = 10_000
 
@@ -81,7 +83,7 @@ function TestClick({ bannerId }: { readonly bannerId: number }) {
       <button type="button" disabled={isBusy} onClick={() => void send()}>
         {text.sendClick}
       </button>
-      <span class="quiet">{text.sendAbout}</span>
+      <span class="quiet">{text.testClickAbout}</span>
       <p role="status">
         <ProgressText progress={progress} />
       </p>
@@ -122,14 +124,18 @@ async function* sendClick(api: Api, bannerId: number): AsyncGenerator<Progress> 
   yield { kind: 'sending' }
   try {
     const from = api.now() - HOUR_MS
-    const before = await totalOf(api, bannerId, from)
+    const { total: before } = await lastHour(api, bannerId, from)
     const startedAt = performance.now()
     await api.count(bannerId)
     const ms = Math.round(performance.now() - startedAt)
     yield { kind: 'acknowledged', ms }
+    let acknowledgedAt: number | undefined
     while (performance.now() - startedAt < LOOK_MAX_MS) {
-      const after = await totalOf(api, bannerId, from)
-      if (after > before) {
+      const { total: after, completeUntil, lagMs } = await lastHour(api, bannerId, from)
+      // By the service's clock, which the answer tells in whole seconds: not later than that.
+      acknowledgedAt ??= completeUntil + lagMs + DATE_PRECISION_MS
+      // Before that it may be somebody else's click that is seen.
+      if (after > before && completeUntil >= acknowledgedAt) {
         yield { kind: 'arrived', ms, before, after }
         return
       }
@@ -141,8 +147,12 @@ async function* sendClick(api: Api, bannerId: number): AsyncGenerator<Progress> 
   }
 }
 
-async function totalOf(api: Api, bannerId: number, from: number): Promise<number> {
+async function lastHour(
+  api: Api,
+  bannerId: number,
+  from: number,
+): Promise<Completeness & { readonly total: number }> {
   const question = { banners: [bannerId], from, to: api.now(), step: 'minute', tz: 'UTC' } as const
-  const { banners } = await api.series(question)
-  return banners[0]?.total ?? 0
+  const { banners, completeUntil, lagMs } = await api.series(question)
+  return { total: banners[0]?.total ?? 0, completeUntil, lagMs }
 }

@@ -1,5 +1,6 @@
-import { useLanguage } from '../frame/app.ts'
+import { useApp, useLanguage } from '../frame/app.ts'
 import { stepText } from '../text/step-text.ts'
+import { averageOf } from './average.ts'
 import type { Shown } from './banner-model.ts'
 
 /** Total, busiest minute and average of what is shown. */
@@ -7,30 +8,42 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
   const language = useLanguage()
   const { text } = language
   const peak = shown?.series.peak ?? undefined
-  const steps = shown?.futureFrom ?? 0
   const total = shown?.series.total
+  const average = shown && averageOf({ counts: shown.series.counts, openFrom: shown.openFrom })
   return (
-    <dl class="figures">
-      <div>
-        <dt>{text.total}</dt>
-        <dd>{total === undefined ? text.none : language.number(total)}</dd>
-        <dd class="quiet">
-          {shown?.before && `${text.previousTotal}: ${language.number(shown.before.total)}`}&nbsp;
-        </dd>
-      </div>
-      <div>
-        <dt>{text.peakMinute}</dt>
-        <dd>{peak === undefined ? text.none : language.number(peak.count)}</dd>
-        <dd class="quiet">
-          {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}
-          {shown !== undefined && shown.series.peak === undefined && text.peakAbout}&nbsp;
-        </dd>
-      </div>
-      <div>
-        <dt>{text.averages[shown?.step ?? 'minute']}</dt>
-        <dd>{total === undefined || steps === 0 ? text.none : language.decimal(total / steps)}</dd>
-        <dd class="quiet">&nbsp;</dd>
-      </div>
-    </dl>
+    <>
+      <dl class="figures">
+        <div>
+          <dt>{text.total}</dt>
+          <dd>{total === undefined ? text.none : language.number(total)}</dd>
+          <dd class="quiet">
+            {shown?.before && `${text.previousTotal}: ${language.number(shown.before.total)}`}&nbsp;
+          </dd>
+        </div>
+        <div>
+          <dt>{text.peakMinute}</dt>
+          <dd>{peak === undefined ? text.none : language.number(peak.count)}</dd>
+          <dd class="quiet">
+            {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}
+            {shown !== undefined && shown.series.peak === undefined && text.peakAbout}&nbsp;
+          </dd>
+        </div>
+        <div>
+          <dt>{text.averages[shown?.step ?? 'minute']}</dt>
+          <dd>{average === undefined ? text.none : language.decimal(average)}</dd>
+          <dd class="quiet">&nbsp;</dd>
+        </div>
+      </dl>
+      <p class="quiet">{shown && <RangeText shown={shown} />}&nbsp;</p>
+    </>
   )
+}
+
+/** What was really read: the service takes in whole steps. */
+function RangeText({ shown: { from, to, tz } }: { readonly shown: Shown }) {
+  const { api } = useApp()
+  const language = useLanguage()
+  const [first = '', last = ''] = [from, to].map((at) => stepText(language, at, 'minute', tz))
+  const { counted, countedSoFar } = language.text
+  return <>{to > api.now() ? countedSoFar(first) : counted(first, last)}</>
 }

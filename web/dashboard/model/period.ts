@@ -2,7 +2,7 @@
 import * as Instants from 'temporal-polyfill/fns/Instant'
 import * as WallTimes from 'temporal-polyfill/fns/PlainDateTime'
 import * as Zoned from 'temporal-polyfill/fns/ZonedDateTime'
-import type { Range, Step } from '../api/api.ts'
+import { STEPS, type Range, type Step } from '../api/api.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -27,17 +27,16 @@ export function rangeOf(period: Period, tz: string, now: number): Range {
   return { from, to: Math.max(now, from + 1) }
 }
 
-/** The one before it: days begin where days begin, also when the clocks are changed between them. */
-export function rangeBefore(period: Period, { from, to }: Range, tz: string): Range {
-  const start = startBefore(period, { from, to }, tz)
-  return { from: start, to: start + (to - from) }
-}
-
-function startBefore(period: Period, { from, to }: Range, tz: string): number {
-  if (period.kind === 'free') return from - (to - from)
-  if (period.preset === 'hour') return from - HOUR_MS
-  const days = DAYS_BACK[period.preset] + 1
-  return Zoned.subtractDays(zoned(from, tz), days).epochMilliseconds
+/** How many calendar days it is made of; undefined: it begins or ends within one. */
+export function daysOf(period: Period, tz: string): number | undefined {
+  if (period.kind === 'preset') {
+    return period.preset === 'hour' ? undefined : DAYS_BACK[period.preset] + 1
+  }
+  const { from, to } = period
+  const isDays = [from, to].every(
+    (instant) => Zoned.startOfDay(zoned(instant, tz)).epochMilliseconds === instant,
+  )
+  return isDays ? Math.round((to - from) / DAY_MS) : undefined
 }
 
 /** Whether more clicks can come into it. */
@@ -57,6 +56,23 @@ export function stepFor(period: Period): Step {
   if (length <= 14 * DAY_MS) return 'hour'
   if (length <= 400 * DAY_MS) return 'day'
   return 'month'
+}
+
+/** The longest that is not longer than the preset. */
+const PRESET_STEP_MAX = { hour: 'minute', today: 'day', '7days': 'day', '30days': 'week' } as const
+/** The shortest of each: clocks are put forward by two hours at most. */
+const STEP_MIN_MS = {
+  minute: 0,
+  hour: HOUR_MS,
+  day: 22 * HOUR_MS,
+  week: 7 * DAY_MS - 2 * HOUR_MS,
+  month: 28 * DAY_MS - 2 * HOUR_MS,
+} as const satisfies Record<Step, number>
+
+/** Whether the step is longer than the period: its number would be that of another period. */
+export function isTooCoarse(step: Step, period: Period): boolean {
+  if (period.kind === 'free') return period.to - period.from < STEP_MIN_MS[step]
+  return STEPS.indexOf(step) > STEPS.indexOf(PRESET_STEP_MAX[period.preset])
 }
 
 const STEP_MS = {
@@ -91,8 +107,12 @@ export function wallTime(instant: number, tz: string): string {
   return WallTimes.toString(Zoned.toPlainDateTime(zoned(instant, tz)), { smallestUnit: 'minute' })
 }
 
-/** The instant at which a clock in the zone shows it; undefined: it is no time. */
-export function instantOf(wallTimeText: string, tz: string): number | undefined {
+/**
+ * The instant at which a clock in the zone shows it; undefined: it is no time. `madeOf` is the
+ * instant of which the text was made: where a clock shows it twice, an unchanged text is still that one.
+ */
+export function instantOf(wallTimeText: string, tz: string, madeOf?: number): number | undefined {
+  if (madeOf !== undefined && wallTime(madeOf, tz) === wallTimeText) return minuteOf(madeOf)
   const numbers = wallTimeText.match(/\d+/g)?.map(Number) ?? []
   const [year, month, day, hour, minute] = numbers
   if (year === undefined || month === undefined || day === undefined) return undefined
@@ -110,7 +130,7 @@ export function timestamp(instant: number, tz: string): string {
   return Zoned.toString(zoned(instant, tz), { timeZoneName: 'never', smallestUnit: 'second' })
 }
 
-function zoned(instant: number, tz: string): Zoned.Record {
+export function zoned(instant: number, tz: string): Zoned.Record {
   return Instants.toZonedDateTimeISO(Instants.fromEpochMilliseconds(instant), tz)
 }
 

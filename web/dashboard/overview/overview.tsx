@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { CountHelper } from '../banner/count-helper.tsx'
 import { useApp, useLanguage } from '../frame/app.ts'
@@ -69,12 +69,16 @@ interface WelcomeProps {
 /** For a new installation: how to send the first click. */
 function Welcome({ model, banners }: WelcomeProps) {
   const { text } = useLanguage()
-  const first = banners?.find(({ status }) => status === 'active')
-  if (!model.isUntouched.value || first === undefined) return null
+  // Once it is shown it stays: somebody reads in it how their click arrives.
+  const welcomed = useRef<Banner | undefined>(undefined)
+  const isUntouched = model.isUntouched.value
+  if (isUntouched) welcomed.current ??= banners?.find(({ status }) => status === 'active')
+  const first = welcomed.current
+  if (first === undefined) return null
   return (
     <section class="welcome" aria-labelledby="welcome-title">
-      <h2 id="welcome-title">{text.welcome}</h2>
-      <p>{text.welcomeAbout}</p>
+      <h2 id="welcome-title">{isUntouched ? text.welcome : text.welcomeDone}</h2>
+      <p>{isUntouched && text.welcomeAbout}</p>
       <CountHelper banner={first} isShort />
     </section>
   )

@@ -119,6 +119,14 @@ export const EN = {
   tokenAbout: 'Kept in this tab until it is closed.',
   wrongToken: 'This is not the token.',
   giveToken: 'Continue',
+  counted: (from: string, to: string) => `From ${from} to ${to}`,
+  countedSoFar: (from: string) => `From ${from} until now`,
+  welcomeDone: 'The first click is counted',
+  pauseTitle: (name: string) => `Pause ${name}?`,
+  archiveTitle: (name: string) => `Archive ${name}?`,
+  refusedAbout:
+    'From then on its clicks are refused with 410 and not counted, until you bring it back.',
+  testClickAbout: 'It counts as a real click and cannot be taken out again.',
 }
 
 export type Messages = typeof EN

@@ -122,4 +122,12 @@ export const RU: Messages = {
   tokenAbout: 'Хранится в этой вкладке, пока она открыта.',
   wrongToken: 'Это не тот токен.',
   giveToken: 'Продолжить',
+  counted: (from, to) => `С ${from} до ${to}`,
+  countedSoFar: (from) => `С ${from} по настоящее время`,
+  welcomeDone: 'Первый клик подсчитан',
+  pauseTitle: (name) => `Приостановить «${name}»?`,
+  archiveTitle: (name) => `Убрать «${name}» в архив?`,
+  refusedAbout:
+    'После этого сервис будет отвечать на клики 410 и не считать их, пока вы не вернёте баннер.',
+  testClickAbout: 'Он считается настоящим кликом, и убрать его потом нельзя.',
 }

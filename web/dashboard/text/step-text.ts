@@ -9,7 +9,26 @@ const FORMATS: Readonly<Record<Step, Intl.DateTimeFormatOptions>> = {
   month: { month: 'long', year: 'numeric' },
 }
 
-/** The first instant of a step, as precise as the step is. */
+const WITH_OFFSET: Intl.DateTimeFormatOptions = {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: 'numeric',
+  minute: '2-digit',
+  timeZoneName: 'shortOffset',
+}
+const MINUTE_MS = 60_000
+/** By so much clocks are put back somewhere. */
+const CHANGES_MS = [30, 60, 120].map((minutes) => minutes * MINUTE_MS)
+
+/** The first instant of a step, as precise as the step is; with the offset where a clock shows it twice. */
 export function stepText(language: Language, start: number, step: Step, tz: string): string {
-  return language.date(start, tz, FORMATS[step])
+  const text = language.date(start, tz, FORMATS[step])
+  if (step !== 'minute' && step !== 'hour') return text
+  const isTwice = CHANGES_MS.some((change) =>
+    [start - change, start + change].some(
+      (other) => language.date(other, tz, FORMATS[step]) === text,
+    ),
+  )
+  return isTwice ? language.date(start, tz, WITH_OFFSET) : text
 }
