@@ -138,7 +138,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       ['Resume', 'active', 200],
       ['Pause', 'paused', 410],
       ['Archive', 'archived', 410],
-      ['Bring back', 'active', 200],
+      ['Restore', 'active', 200],
     ] as const) {
       await page.getByRole('button', { name: button, exact: true }).click()
       await page.getByRole('status').getByText('Saved.').waitFor()

@@ -98,7 +98,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     const preset = page.getByRole('button', { name: '7 days', pressed: true })
     await preset.waitFor()
     await chooseRange(page, '2026-03-02T00:00', '2026-03-03T00:00')
-    await page.getByRole('button', { name: 'From … to …', pressed: true }).waitFor()
+    await page.getByRole('button', { name: 'Custom range', pressed: true }).waitFor()
     await page.waitForURL(/from=2026-03-02T00:00Z/)
     await page.goBack()
     await preset.waitFor()
@@ -147,10 +147,10 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
       if (rows < 100) assert.equal(sumOf(await rowsOf(page)), total)
     }
     await page.getByLabel('Step').selectOption('Hour')
-    await page.getByText('1 to 100 of 168').waitFor()
+    await page.getByText('1–100 of 168').waitFor()
     const first = sumOf(await rowsOf(page))
     await page.getByRole('button', { name: 'Next' }).click()
-    await page.getByText('101 to 168 of 168').waitFor()
+    await page.getByText('101–168 of 168').waitFor()
     assert.equal(first + sumOf(await rowsOf(page)), total)
     await page.getByLabel('Step').selectOption('Month')
     await becomes(async () => (await rowsOf(page)).map(([time]) => time), ['March 2026'])
@@ -178,10 +178,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await page.waitForURL(/step=minute/)
     const address = page.url()
     await chooseRange(page, '2026-03-30T00:00', '2026-03-29T00:00')
-    await page
-      .getByRole('alert')
-      .getByText('The first instant must be before the second.')
-      .waitFor()
+    await page.getByRole('alert').getByText('The start must be before the end.').waitFor()
     assert.equal(page.url(), address)
     await opened.assertClean()
   })
@@ -272,7 +269,7 @@ interface Stats {
 }
 
 async function chooseRange(page: Page, from: string, to: string): Promise<void> {
-  await page.getByRole('button', { name: 'From … to …' }).click()
+  await page.getByRole('button', { name: 'Custom range' }).click()
   await page.getByLabel('From', { exact: true }).fill(from)
   await page.getByLabel('To', { exact: true }).fill(to)
   await page.getByRole('button', { name: 'Show', exact: true }).click()

@@ -33,6 +33,25 @@ test('D15: numbers of things take the form that they have in the language', () =
   )
 })
 
+test('D15: a rate takes the form that its number has, whole or not', () => {
+  const russian = (rate: number) => RUSSIAN.text.perSecond(rate, RUSSIAN)
+  assert.deepEqual(
+    [0, 0.1, 1, 2, 2.5, 5, 21].map(russian),
+    [
+      'кликов в секунду',
+      'клика в секунду',
+      'клик в секунду',
+      'клика в секунду',
+      'клика в секунду',
+      'кликов в секунду',
+      'клик в секунду',
+    ],
+  )
+  const english = new Language('en', ['en-GB'])
+  assert.equal(english.text.perSecond(1, english), 'click a second')
+  assert.equal(english.text.perSecond(1.1, english), 'clicks a second')
+})
+
 test('D15: how long ago something was is said in the largest unit that tells it well', () => {
   const english = new Language('en', ['en'])
   assert.equal(english.ago(12_000), '12 seconds ago')
@@ -102,7 +121,7 @@ describe('the languages of the dashboard', NEEDS_BROWSER, () => {
     await page.getByRole('heading', { name: 'Настройки' }).waitFor()
     const total = (144_000).toLocaleString('ru')
     await page
-      .getByRole('img', { name: `Клики по баннеру «Banner 42» во времени, всего ${total}` })
+      .getByRole('img', { name: `Динамика кликов по баннеру «Banner 42», всего ${total}` })
       .waitFor()
     await becomes(() => page.evaluate('document.documentElement.lang'), 'ru')
     assert.equal(page.url(), address)

@@ -37,7 +37,7 @@ describe('names that are no words', NEEDS_BROWSER, () => {
     await page.reload()
     await shows(clicksOf(page, HOSTILE), '2')
     await page.goto(`/#/?search=${encodeURIComponent(`${HOSTILE}x`)}`)
-    await page.getByText('No banner is called that.').waitFor()
+    await page.getByText('No banners found.').waitFor()
     await assertNothingLoaded(page)
     await opened.assertClean()
   })

@@ -58,7 +58,7 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
         () => tableOfService(app.origin, startOfDay(tz, days), Date.now(), tz),
       )
     }
-    await range.getByRole('button', { name: 'From … to …' }).click()
+    await range.getByRole('button', { name: 'Custom range' }).click()
     const [from, to] = [Date.now() - 10 * DAY_MS, Date.now() - 3 * DAY_MS]
     await page.getByLabel('From', { exact: true }).fill(wallTime(from, tz))
     await page.getByLabel('To', { exact: true }).fill(wallTime(to, tz))

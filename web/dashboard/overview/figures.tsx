@@ -6,7 +6,8 @@ import type { Figure, OverviewModel } from './overview-model.ts'
 export function Figures({ model }: { readonly model: OverviewModel }) {
   const language = useLanguage()
   const { text } = language
-  const rate = model.rate.value
+  const { value } = model.rate
+  const rate = value && Math.round(value * 10) / 10
   return (
     <dl class="figures">
       <FigureTile title={text.lastMinute} figure={model.minute} />
@@ -14,8 +15,8 @@ export function Figures({ model }: { readonly model: OverviewModel }) {
       <FigureTile title={text.lastDay} figure={model.day} />
       <div title={text.rateAbout}>
         <dt>{text.rate}</dt>
-        <dd>{rate === undefined ? text.none : language.decimal(Math.round(rate * 10) / 10)}</dd>
-        <dd class="quiet">{text.perSecond}</dd>
+        <dd>{rate === undefined ? text.none : language.decimal(rate)}</dd>
+        <dd class="quiet">{text.perSecond(rate ?? 0, language)}</dd>
       </div>
     </dl>
   )
