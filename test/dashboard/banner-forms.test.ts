@@ -79,7 +79,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       ['id', id, 'ID'],
     ] as const) {
       const message = await messageOf(field, { name: '', url: 'ftp://shop.example/', id: 'first' })
-      const label = page.locator('label', { hasText: about })
+      const label = page.locator('.field', { hasText: about })
       await label.getByRole('alert').getByText(message, { exact: true }).waitFor()
       assert.equal(await input.getAttribute('aria-invalid'), 'true')
       const described = `document.getElementById(document.querySelector('[name=${field}]')
@@ -124,7 +124,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
     await name.fill(' ')
     await page.getByRole('button', { name: 'Save' }).click()
     const message = await messageOf('name', { name: ' ' })
-    await page.locator('label', { hasText: 'Name' }).getByText(message, { exact: true }).waitFor()
+    await page.locator('.field', { hasText: 'Name' }).getByText(message, { exact: true }).waitFor()
     assert.equal((await banner(1))['name'], 'Renamed')
     await opened.assertClean(REFUSED)
   })

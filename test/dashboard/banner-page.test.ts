@@ -106,6 +106,38 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D10: what is pressed is the range that is shown, whether or not its form is open', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/42?range=7days')
+    const preset = page.getByRole('button', { name: '7 days' })
+    const custom = page.getByRole('button', { name: 'Custom range' })
+    const state = async (): Promise<unknown> => ({
+      preset: await preset.getAttribute('aria-pressed'),
+      custom: await custom.getAttribute('aria-pressed'),
+      isExpanded: await custom.getAttribute('aria-expanded'),
+      controls: await page
+        .locator(`#${(await custom.getAttribute('aria-controls')) ?? '-'}`)
+        .count(),
+      forms: await page.locator('form.free').count(),
+    })
+    const closed = { isExpanded: 'false', controls: 0, forms: 0 }
+    const open = { isExpanded: 'true', controls: 1, forms: 1 }
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
+    await custom.click()
+    await becomes(state, { preset: 'true', custom: 'false', ...open })
+    await custom.click()
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
+    await chooseRange(page, '2026-03-02T00:00', '2026-03-03T00:00')
+    await becomes(state, { preset: 'false', custom: 'true', ...open })
+    await custom.click()
+    await becomes(state, { preset: 'false', custom: 'true', ...closed })
+    await custom.click()
+    await page.goBack()
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
+    await opened.assertClean()
+  })
+
   test('D10: each preset shows its time, by the clock of the chosen zone, in a step that suits it', async () => {
     await using opened = await browser.newPage(app.origin, { timezoneId: 'Asia/Kolkata' })
     const { page } = opened
@@ -269,7 +301,8 @@ interface Stats {
 }
 
 async function chooseRange(page: Page, from: string, to: string): Promise<void> {
-  await page.getByRole('button', { name: 'Custom range' }).click()
+  const custom = page.getByRole('button', { name: 'Custom range' })
+  if ((await custom.getAttribute('aria-expanded')) === 'false') await custom.click()
   await page.getByLabel('From', { exact: true }).fill(from)
   await page.getByLabel('To', { exact: true }).fill(to)
   await page.getByRole('button', { name: 'Show', exact: true }).click()

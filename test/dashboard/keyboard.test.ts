@@ -70,7 +70,7 @@ describe('the dashboard by keyboard', NEEDS_BROWSER, () => {
       await page.evaluate('document.querySelector("main").contains(document.activeElement)'),
       true,
     )
-    assert.match(page.url(), /\/(?:#\/)?$/)
+    assert.match(page.url(), /#\/\?tz=UTC$/) // it is no link to #main
     await opened.assertClean()
   })
 

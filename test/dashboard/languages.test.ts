@@ -35,18 +35,15 @@ test('D15: numbers of things take the form that they have in the language', () =
 
 test('D15: a rate takes the form that its number has, whole or not', () => {
   const russian = (rate: number) => RUSSIAN.text.perSecond(rate, RUSSIAN)
-  assert.deepEqual(
-    [0, 0.1, 1, 2, 2.5, 5, 21].map(russian),
-    [
-      'кликов в секунду',
-      'клика в секунду',
-      'клик в секунду',
-      'клика в секунду',
-      'клика в секунду',
-      'кликов в секунду',
-      'клик в секунду',
-    ],
-  )
+  assert.deepEqual([0, 0.1, 1, 2, 2.5, 5, 21].map(russian), [
+    'кликов в секунду',
+    'клика в секунду',
+    'клик в секунду',
+    'клика в секунду',
+    'клика в секунду',
+    'кликов в секунду',
+    'клик в секунду',
+  ])
   const english = new Language('en', ['en-GB'])
   assert.equal(english.text.perSecond(1, english), 'click a second')
   assert.equal(english.text.perSecond(1.1, english), 'clicks a second')

@@ -30,7 +30,7 @@ describe('names that are no words', NEEDS_BROWSER, () => {
     await page.goto('/')
     await shows(clicksOf(page, HOSTILE), '2')
     await rowOf(page, ENTITIES).waitFor()
-    await page.getByRole('img', { name: `Course of ${HOSTILE}` }).waitFor()
+    await page.getByRole('img', { name: `Trend of ${HOSTILE}` }).waitFor()
     await assertNothingLoaded(page)
     await page.getByRole('searchbox').fill('<IMG src=x onerror')
     await page.getByText(/^1 banner ·/).waitFor()

@@ -76,6 +76,37 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D7: the zone is shown and chosen beside the range, and stands in the address', async () => {
+    const tz = 'Asia/Tokyo'
+    await using opened = await browser.newPage(app.origin)
+    await using other = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/?range=today')
+    await page.waitForURL(/range=today&tz=UTC/)
+    const zone = page.getByLabel('Time zone')
+    assert.equal(await zone.inputValue(), 'UTC')
+    await zone.selectOption(tz)
+    await page.waitForURL(/range=today&tz=Asia\/Tokyo/)
+    for (const each of [page, other.page]) {
+      await each.goto(page.url())
+      await become(
+        () => tableOf(each),
+        () => tableOfService(app.origin, startOfDay(tz, 0), Date.now(), tz),
+      )
+      assert.equal(await each.getByLabel('Time zone').inputValue(), tz)
+    }
+    // Whoever only follows a link keeps the zone that is shown, there and back, but not for later.
+    await other.page.getByRole('link', { name: 'Banner 1' }).click()
+    await other.page.waitForURL(/banners\/1\?range=today.*tz=Asia\/Tokyo/)
+    await other.page.getByRole('link', { name: '← Overview' }).click()
+    await other.page.waitForURL(/#\/\?range=today&tz=Asia\/Tokyo/)
+    await other.page.goto('/#/new')
+    await other.page.goto('/#/')
+    await other.page.waitForURL(/#\/\?tz=UTC/)
+    await opened.assertClean()
+    await other.assertClean()
+  })
+
   test('D7: a clock of the browser that is hours wrong changes nothing', async () => {
     for (const wrongByMs of [-5 * HOUR_MS, 30 * HOUR_MS]) {
       await using opened = await browser.newPage(app.origin)

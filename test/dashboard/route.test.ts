@@ -15,7 +15,8 @@ const BANNER = {
 test('D10: every view has an address that leads to it', () => {
   const views: readonly View[] = [
     OVERVIEW,
-    { kind: 'overview', period: { kind: 'preset', preset: '7days' }, search: 'a&b=c #1 + ünï' },
+    { ...OVERVIEW, period: { kind: 'preset', preset: '7days' }, search: 'a&b=c #1 + ünï' },
+    { ...OVERVIEW, tz: 'Asia/Tokyo' },
     BANNER,
     { ...BANNER, step: 'week', tz: 'America/Argentina/Buenos_Aires', form: 'table' },
     { ...BANNER, period: { kind: 'free', from: FROM, to: FROM + 1_500 } },

@@ -7,7 +7,13 @@ const BANNER_ID_MAX = 2_147_483_647
 type Form = 'chart' | 'table'
 
 export type View =
-  | { readonly kind: 'overview'; readonly period: Period; readonly search: string }
+  | {
+      readonly kind: 'overview'
+      readonly period: Period
+      /** Undefined: the zone that was chosen last. */
+      readonly tz: string | undefined
+      readonly search: string
+    }
   | {
       readonly kind: 'banner'
       readonly id: number
@@ -21,29 +27,37 @@ export type View =
   | { readonly kind: 'new' }
   | { readonly kind: 'unknown' }
 
+export type OverviewView = Extract<View, { kind: 'overview' }>
+
 export const LAST_HOUR: Period = { kind: 'preset', preset: 'hour' }
-export const OVERVIEW: View = { kind: 'overview', period: LAST_HOUR, search: '' }
+export const OVERVIEW: OverviewView = {
+  kind: 'overview',
+  period: LAST_HOUR,
+  tz: undefined,
+  search: '',
+}
 
 /** The view of an address: what follows `#`. What cannot be read in its query is left out. */
 export function viewOf(text: string): View {
   const [path = '', ...rest] = text.replace(/^#/, '').split('?')
   const query = new URLSearchParams(rest.join('?'))
   const period = periodOf(query)
+  const tz = zoneOf(query)
   const [, bannerId] = /^\/banners\/([1-9]\d{0,9})$/.exec(path) ?? []
   if (bannerId !== undefined && Number(bannerId) <= BANNER_ID_MAX) {
-    const tz = query.get('tz') ?? ''
     return {
       kind: 'banner',
       id: Number(bannerId),
       period,
       step: STEPS.find((step) => step === query.get('step')),
-      tz: isZone(tz) ? tz : undefined,
+      tz,
       form: query.get('as') === 'table' ? 'table' : 'chart',
     }
   }
   if (path === '/new') return { kind: 'new' }
-  if (path === '/' || path === '')
-    return { kind: 'overview', period, search: query.get('search') ?? '' }
+  if (path === '/' || path === '') {
+    return { kind: 'overview', period, tz, search: query.get('search') ?? '' }
+  }
   return { kind: 'unknown' }
 }
 
@@ -51,9 +65,11 @@ export function viewOf(text: string): View {
 export function hashOf(view: View): string {
   switch (view.kind) {
     case 'overview': {
+      const { period, tz, search } = view
       return hash('/', {
-        ...fieldsOf(view.period),
-        ...(view.search !== '' && { search: view.search }),
+        ...fieldsOf(period),
+        ...(tz !== undefined && { tz }),
+        ...(search !== '' && { search }),
       })
     }
     case 'banner': {
@@ -87,6 +103,11 @@ function periodOf(query: URLSearchParams): Period {
   if (from >= 0 && from < to) return { kind: 'free', from, to }
   const preset = PRESETS.find((each) => each === query.get('range'))
   return preset === undefined ? LAST_HOUR : { kind: 'preset', preset }
+}
+
+function zoneOf(query: URLSearchParams): string | undefined {
+  const tz = query.get('tz') ?? ''
+  return isZone(tz) ? tz : undefined
 }
 
 function fieldsOf(period: Period): Readonly<Record<string, string>> {

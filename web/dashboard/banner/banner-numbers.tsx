@@ -2,7 +2,8 @@ import { STEPS, type Step } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Notice } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
-import { isTooFine, rangeOf, stepFor, zonesWith, type Period } from '../model/period.ts'
+import { ZonePicker } from '../frame/zone-picker.tsx'
+import { isTooFine, rangeOf, stepFor, type Period } from '../model/period.ts'
 import type { BannerModel, Choice, Shown } from './banner-model.ts'
 import type { BannerView } from './banner-page.tsx'
 import { Chart } from './chart.tsx'
@@ -62,10 +63,6 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
   const { text } = useLanguage()
   const { period, step, tz } = choice
   const range = rangeOf(period, tz, app.api.now())
-  const chooseZone = (zone: string): void => {
-    app.setZone(zone)
-    app.go({ ...view, step, tz: zone })
-  }
   return (
     <div class="tools">
       <label>
@@ -81,16 +78,7 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
           ))}
         </select>
       </label>
-      <label>
-        {text.zone}
-        <select value={tz} onChange={(event) => chooseZone(event.currentTarget.value)}>
-          {zonesWith(tz).map((zone) => (
-            <option key={zone} value={zone}>
-              {zone.replaceAll('_', ' ')}
-            </option>
-          ))}
-        </select>
-      </label>
+      <ZonePicker tz={tz} onChoose={(zone) => app.go({ ...view, step, tz: zone })} />
       <div class="choice" role="group" aria-label={text.form}>
         {(['chart', 'table'] as const).map((form) => (
           <button

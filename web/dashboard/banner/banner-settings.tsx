@@ -37,7 +37,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
       onInput={() => setState('idle')}
       onSubmit={(event) => {
         event.preventDefault()
-        void change({ name, url: url === '' ? null : url })
+        if (!isSaving) void change({ name, url: url === '' ? null : url })
       }}
     >
       <Field label={text.name} field="name" value={name} failure={failure} onInput={setName} />
@@ -51,13 +51,15 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
       />
       <FormFailure failure={failure} fields={['name', 'url']} />
       <div class="actions">
-        <button type="submit" class="main" disabled={isSaving}>
+        <button type="submit" class="main" aria-disabled={isSaving}>
           {text.save}
         </button>
         <StatusButtons
           banner={banner}
           isDisabled={isSaving}
-          onChange={(status) => void change({ status })}
+          onChange={(status) => {
+            if (!isSaving) void change({ status })
+          }}
         />
         <span role="status" class="done">
           {state === 'saved' && text.saved}
@@ -91,7 +93,13 @@ function StatusButtons({ banner: { status }, isDisabled, onChange }: StatusButto
   return (
     <>
       {changes[status].map(({ title, to }) => (
-        <button key={to} type="button" disabled={isDisabled} onClick={() => onChange(to)}>
+        // Kept by its place: what has been pressed keeps the focus when it turns into its opposite.
+        <button
+          key={status === 'archived' || to === 'archived' ? 'archive' : 'pause'}
+          type="button"
+          aria-disabled={isDisabled}
+          onClick={() => onChange(to)}
+        >
           {title}
         </button>
       ))}

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Pager } from '../frame/pager.tsx'
-import { hashOf, type View } from '../route.ts'
+import { hashOf, type OverviewView } from '../route.ts'
 import { Course } from './course.tsx'
 import { FIRST_ORDERS, type Column, type Order } from './order.ts'
 import type { OverviewModel } from './overview-model.ts'
@@ -13,11 +13,12 @@ const PAGE_ROWS = 50
 interface BannerTableProps {
   readonly model: OverviewModel
   readonly banners: readonly Banner[]
-  readonly view: Extract<View, { kind: 'overview' }>
+  readonly view: OverviewView
+  readonly tz: string
 }
 
 /** Every banner with its total and its course, fifty on a page. */
-export function BannerTable({ model, banners, view }: BannerTableProps) {
+export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   const app = useApp()
   const language = useLanguage()
   const { text } = language
@@ -67,7 +68,7 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
                   banner={banner}
                   total={totals && (totals.get(id) ?? 0)}
                   counts={model.courseOf(id)}
-                  href={hashOf({ kind: 'banner', id, period: view.period, ...FIRST_CHOICE })}
+                  href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
                 />
               )
             )
@@ -120,7 +121,7 @@ function Tools({ search, onSearch, withArchived, onArchived, found, total }: Too
   )
 }
 
-const FIRST_CHOICE = { step: undefined, tz: undefined, form: 'chart' } as const
+const FIRST_CHOICE = { step: undefined, form: 'chart' } as const
 
 interface RowProps {
   readonly banner: Banner

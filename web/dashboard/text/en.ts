@@ -1,5 +1,8 @@
 import type { Wording } from './language.ts'
 
+/** Sentences by codes of docs/errors.md. */
+type Problems = Readonly<Partial<Record<string, string>>>
+
 export const EN = {
   skip: 'Skip to main content',
   overview: 'Overview',
@@ -21,9 +24,12 @@ export const EN = {
   broken: 'The connection is lost. The numbers are asked for every 5 seconds; connecting again…',
   tooManyReaders: 'Too many people follow the live numbers. These are asked for every 5 seconds.',
   unreachable: 'The service does not answer. Trying again…',
-  failed: (reason: string) => `The service answers: ${reason}`,
+  failed: 'The service answers:',
+  problems: {} as Problems, // the service says more than its code, and in English
   lag: (time: string, ago: string) =>
     `Counted up to ${time} (${ago}). Later clicks are not included yet.`,
+  late: 'The numbers are late.',
+  lateNoMore: 'The numbers are up to date again.',
   banners: 'Banners',
   banner: 'Banner',
   id: 'ID',
@@ -42,6 +48,7 @@ export const EN = {
   clickCount: (count: number, w: Wording) =>
     w.plural(count, { one: '# click in all', other: '# clicks in all' }),
   page: (first: string, last: string, all: string) => `${first}–${last} of ${all}`,
+  pages: 'Pages',
   previousPage: 'Previous',
   nextPage: 'Next',
   range: 'Range',
