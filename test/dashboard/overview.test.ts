@@ -138,6 +138,7 @@ describe('the overview', NEEDS_BROWSER, () => {
     await search.fill('PAUS')
     await page.getByText(/^1 banner ·/).waitFor()
     assert.deepEqual(await names(page), ['Paused'])
+    await page.getByText(/^1 banner · 0 clicks in all$/).waitFor() // of what is listed
     await search.fill('42')
     assert.deepEqual(await names(page), ['Banner 42'])
     await page.reload() // the address has it
@@ -146,6 +147,27 @@ describe('the overview', NEEDS_BROWSER, () => {
     await page.getByText('No banners found.').waitFor()
     await page.getByRole('checkbox', { name: 'Show archived' }).check()
     assert.deepEqual(await names(page), ['Archived'])
+    await opened.assertClean()
+  })
+
+  test('D5: the order and the archived banners stand in the address', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    await page.getByRole('checkbox', { name: 'Show archived' }).check()
+    await page.getByRole('button', { name: 'Name', exact: true }).click()
+    await page.getByRole('button', { name: 'Name', exact: true }).click()
+    await page.waitForURL(/#\/\?tz=UTC&sort=-name&archived=true$/)
+    const listed = await names(page)
+    assert.deepEqual([listed[0], listed.at(-1)], ['Paused', 'Archived'])
+    await page.reload()
+    await page.getByRole('checkbox', { name: 'Show archived', checked: true }).waitFor()
+    assert.deepEqual(await names(page), listed)
+    await page.getByRole('link', { name: 'Paused' }).click()
+    await page.getByRole('heading', { name: 'Paused', level: 1 }).waitFor()
+    await page.goBack()
+    await page.getByRole('checkbox', { name: 'Show archived', checked: true }).waitFor()
+    assert.deepEqual(await names(page), listed)
     await opened.assertClean()
   })
 })

@@ -161,9 +161,16 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
       await route.fulfill({ response, json: { ...body, completeUntil } })
     })
     await page.goto('/')
-    await statusOf(page, /Counted up to .* \(12 seconds ago\)\./).waitFor()
+    const counted = page.getByText(/^Counted up to \d\d:\d\d:\d\d \(12 seconds ago\)\./)
+    await counted.waitFor()
+    // A screen reader is told when it turns, and not of every second.
+    await statusOf(page, /^Live\s*The numbers are late\.$/).waitFor()
+    assert.equal(await page.getByRole('status').filter({ has: counted }).count(), 0)
+    behindMs = 2 * 86_400_000
+    await page.getByText(/^Counted up to .*\d{4}, \d\d:\d\d:\d\d \(2 days ago\)\./).waitFor()
     behindMs = 1_000
-    await statusOf(page, /^Live$/).waitFor()
+    await statusOf(page, /^Live\s*The numbers are up to date again\.$/).waitFor()
+    assert.equal(await page.getByText(/^Counted up to/).count(), 0)
     await page.unrouteAll({ behavior: 'wait' })
     await opened.assertClean()
   })

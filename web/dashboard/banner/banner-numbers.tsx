@@ -28,6 +28,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
     app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
   return (
     <section aria-label={text.clicks}>
+      {view.hasWrongRange === true && <Notice kind="warning">{text.wrongAddress}</Notice>}
       <PeriodPicker period={period} range={range} tz={tz} onChoose={choosePeriod} />
       <Choices view={view} choice={choice} />
       {isTooFine(step, range) ? (

@@ -22,21 +22,20 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   const app = useApp()
   const language = useLanguage()
   const { text } = language
-  const [order, setOrder] = useState<Order>(FIRST_ORDERS.clicks)
-  const [withArchived, setArchived] = useState(false)
   const [page, setPage] = useState(0)
-  const sortBy = (chosen: Order): void => {
+  const { search, order, withArchived } = view
+  // No step in the history: nobody goes back letter by letter.
+  const list = (chosen: Partial<OverviewView>): void => {
     setPage(0)
-    setOrder(chosen)
+    app.replace({ ...view, ...chosen })
   }
-  const { search } = view
   const totals = model.totals.value
   const { ids, hold } = useSorted(banners, {
     search,
     withArchived,
     order,
     totals,
-    compare: (one, other) => one.localeCompare(other, language.code, { numeric: true }),
+    compare: language.compare,
   })
   const pages = Math.max(1, Math.ceil(ids.length / PAGE_ROWS))
   const shownPage = Math.min(page, pages - 1)
@@ -47,17 +46,14 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
     <>
       <Tools
         search={search}
-        onSearch={(typed) => {
-          setPage(0)
-          app.replace({ ...view, search: typed })
-        }}
+        onSearch={(typed) => list({ search: typed })}
         withArchived={withArchived}
-        onArchived={setArchived}
+        onArchived={(isWanted) => list({ withArchived: isWanted })}
         found={ids.length}
-        total={model.total.value}
+        total={totals && ids.reduce((sum, id) => sum + (totals.get(id) ?? 0), 0)}
       />
       <table class="banners">
-        <Headings order={order} onOrder={sortBy} />
+        <Headings order={order} onOrder={(chosen) => list({ order: chosen })} />
         <tbody {...hold}>
           {shown.map((id) => {
             const banner = known.get(id)
@@ -75,12 +71,15 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
           })}
         </tbody>
       </table>
-      {ids.length === 0 && (
-        <p class="quiet">{banners.length > 0 ? text.nothingFound : text.noBanners}</p>
-      )}
+      {ids.length === 0 && <p class="quiet">{whyNothing()}</p>}
       <Pager rows={ids.length} pageRows={PAGE_ROWS} page={shownPage} onPage={setPage} />
     </>
   )
+
+  function whyNothing(): string {
+    if (banners.length === 0) return text.noBanners
+    return search.trim() === '' ? text.allArchived : text.nothingFound
+  }
 }
 
 interface ToolsProps {
@@ -89,7 +88,7 @@ interface ToolsProps {
   readonly withArchived: boolean
   readonly onArchived: (withArchived: boolean) => void
   readonly found: number
-  /** Of all banners, listed or not; undefined: not known yet. */
+  /** Of all that are listed, on whatever page; undefined: not known yet. */
   readonly total: number | undefined
 }
 

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { CountHelper } from '../banner/count-helper.tsx'
 import { useApp, useLanguage } from '../frame/app.ts'
-import { StateOfNumbers } from '../frame/notice.tsx'
+import { Notice, StateOfNumbers } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
 import { ZonePicker } from '../frame/zone-picker.tsx'
 import { rangeOf } from '../model/period.ts'
@@ -47,6 +47,7 @@ export function Overview({ view }: { readonly view: OverviewView }) {
             {text.addBanner}
           </a>
         </div>
+        {view.hasWrongRange === true && <Notice kind="warning">{text.wrongAddress}</Notice>}
         <div class="tools">
           <PeriodPicker
             period={period}

@@ -41,6 +41,7 @@ export const EN = {
   showArchived: 'Show archived',
   addBanner: 'Add a banner',
   nothingFound: 'No banners found.',
+  allArchived: 'All banners are archived.',
   noBanners: 'There are no banners yet.',
   sortBy: (column: string) => `Sort by ${column}`,
   bannerCount: (count: number, w: Wording) =>
@@ -58,6 +59,7 @@ export const EN = {
   to: 'To',
   apply: 'Show',
   wrongRange: 'The start must be before the end.',
+  wrongAddress: 'The range in the address cannot be. Another one is shown.',
   step: 'Step',
   steps: { minute: 'Minute', hour: 'Hour', day: 'Day', week: 'Week', month: 'Month' },
   zone: 'Time zone',

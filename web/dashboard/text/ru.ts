@@ -66,6 +66,7 @@ export const RU: Messages = {
   showArchived: 'Показать архивные',
   addBanner: 'Добавить баннер',
   nothingFound: 'Ничего не найдено.',
+  allArchived: 'Все баннеры в архиве.',
   noBanners: 'Баннеров пока нет.',
   sortBy: (column) => `Сортировать по столбцу «${column}»`,
   bannerCount: (count, w) =>
@@ -88,6 +89,7 @@ export const RU: Messages = {
   to: 'До',
   apply: 'Показать',
   wrongRange: 'Начало должно быть раньше конца.',
+  wrongAddress: 'Период в адресе указан неверно. Показан другой.',
   step: 'Шаг',
   steps: { minute: 'Минута', hour: 'Час', day: 'День', week: 'Неделя', month: 'Месяц' },
   zone: 'Часовой пояс',
