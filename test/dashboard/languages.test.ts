@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { ERRORS } from '../../src/errors.ts'
 import { Language, preferredLanguage } from '../../web/dashboard/text/language.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
@@ -31,6 +32,11 @@ test('D15: numbers of things take the form that they have in the language', () =
     [0, 1, 2, 21].map((count) => english.text.clickCount(count, english)),
     ['0 clicks in all', '1 click in all', '2 clicks in all', '21 clicks in all'],
   )
+})
+
+test('D15: what the service can answer is said in Russian, code by code', () => {
+  for (const code of Object.keys(RUSSIAN.text.problems))
+    assert.ok(Object.hasOwn(ERRORS, code), code)
 })
 
 test('D15: a rate takes the form that its number has, whole or not', () => {

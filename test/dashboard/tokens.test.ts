@@ -122,6 +122,20 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
     await opened.assertClean(REFUSED)
   })
 
+  test('D13: who declines one token is still asked for the other', async () => {
+    await using app = await startTestApp({ READ_TOKEN, ADMIN_TOKEN })
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/new')
+    await rename(page, 'New', 'Add a banner')
+    await dialogOf(page, 'admin').getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('link', { name: '← Overview' }).click()
+    await dialogOf(page, 'read').waitFor()
+    await give(page, READ_TOKEN)
+    await page.getByRole('link', { name: 'Banner 42' }).waitFor()
+    await opened.assertClean(REFUSED)
+  })
+
   test('D13: the admin token opens everything, so that nobody is asked twice', async () => {
     await using app = await startTestApp({ READ_TOKEN, ADMIN_TOKEN })
     await using opened = await browser.newPage(app.origin)
@@ -187,9 +201,9 @@ async function give(page: Page, token: string): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Continue' }).click()
 }
 
-async function rename(page: Page, name: string): Promise<void> {
+async function rename(page: Page, name: string, button = 'Save'): Promise<void> {
   await page.getByRole('textbox', { name: 'Name' }).fill(name)
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: button }).click()
 }
 
 /** Of every request that the page makes, and where it was. */

@@ -24,7 +24,7 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
   const model = useMemo(() => new BannerModel(app.api, id, choice), [id])
   useEffect(() => () => model.close(), [model])
   // Who copies the address means what is seen, whatever a reader of it has chosen.
-  useEffect(() => app.replace({ ...view, step, tz }), [hashOf(view), step, tz])
+  useEffect(() => app.replace(view, { ...view, step, tz }), [hashOf(view), step, tz])
   useEffect(() => model.choose(choice), [model, JSON.stringify(choice)])
   const banner = model.banner.value
   const failure = model.failure.value

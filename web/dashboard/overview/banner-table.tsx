@@ -27,7 +27,8 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   // No step in the history: nobody goes back letter by letter.
   const list = (chosen: Partial<OverviewView>): void => {
     setPage(0)
-    app.replace({ ...view, ...chosen })
+    const current = app.view.peek()
+    if (current.kind === 'overview') app.replace(current, { ...current, ...chosen })
   }
   const totals = model.totals.value
   const { ids, hold } = useSorted(banners, {

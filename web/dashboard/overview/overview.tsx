@@ -22,7 +22,7 @@ export function Overview({ view }: { readonly view: OverviewView }) {
   const key = JSON.stringify(period)
   useEffect(() => model.choose(period, tz), [key, tz])
   // Who copies the address means what is seen, whatever a reader of it has chosen.
-  useEffect(() => app.replace({ ...view, tz }), [hashOf(view), tz])
+  useEffect(() => app.replace(view, { ...view, tz }), [hashOf(view), tz])
   useEffect(() => {
     document.title = 'Tallymark'
   }, [])
