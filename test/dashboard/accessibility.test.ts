@@ -100,7 +100,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
       await page.route(/\/(?:stats|series|live)\?/, (route) => route.fulfill({ status: 503 }))
       await page.goto('/#/banners/3')
       await page.getByRole('button', { name: 'Try again' }).waitFor()
-      await page.getByText('The connection is lost. Trying again …').waitFor()
+      await page.getByText('The connection is lost.').waitFor()
       await assertAccessible(page, rules)
       await opened.assertClean(EXPECTED)
     })
@@ -114,7 +114,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
       await assertAccessible(page, rules)
       await page.getByRole('textbox', { name: 'Token' }).fill('not-the-token-at-all')
       await page.getByRole('button', { name: 'Continue' }).click()
-      await page.getByText('This is not the token.').waitFor()
+      await page.getByText('Wrong token.').waitFor()
       await assertAccessible(page, rules)
       await opened.assertClean(EXPECTED)
     })
@@ -137,6 +137,30 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
       assert.deepEqual(await tooWide(asked.page), [], 'the question for a token')
       await opened.assertClean(EXPECTED)
       await asked.assertClean(EXPECTED)
+    })
+  }
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`D16: the edges of controls and the fainter line are seen, in ${colorScheme} colours`, async () => {
+      await using opened = await browser.newPage(app.origin, { colorScheme })
+      const { page } = opened
+      await page.goto('/#/banners/3')
+      await page.getByRole('button', { name: 'Save' }).waitFor()
+      const [ground, card, border, faint] = await page.evaluate<string[]>(`(() => {
+        const style = getComputedStyle(document.documentElement)
+        return ['page', 'card', 'border', 'faint'].map((each) => style.getPropertyValue('--' + each).trim())
+      })()`)
+      for (const line of [border, faint]) {
+        for (const behind of [ground, card]) {
+          const contrast = contrastOf(line ?? '', behind ?? '')
+          assert.ok(contrast >= 3, `${line} on ${behind}: ${contrast}`) // WCAG 1.4.11
+        }
+      }
+      const edges = await page.evaluate<string[]>(`Array.from(
+        document.querySelectorAll('main input, main select'),
+        (each) => getComputedStyle(each).borderTopColor)`)
+      assert.deepEqual([...new Set(edges)], [rgb(border ?? '')])
+      await opened.assertClean()
     })
   }
 
@@ -182,4 +206,28 @@ async function tooWide(page: Page): Promise<string[]> {
       .filter((each) => each.getBoundingClientRect().right > clientWidth + 1)
       .map((each) => each.outerHTML.slice(0, 100))
   })()`)
+}
+
+/** The channels of `#rgb` or `#rrggbb`, 0 to 255. */
+function channels(colour: string): number[] {
+  const digits = colour.slice(1).replace(/^(.)(.)(.)$/, '$1$1$2$2$3$3')
+  return [0, 2, 4].map((at) => Number.parseInt(digits.slice(at, at + 2), 16))
+}
+
+function rgb(colour: string): string {
+  return `rgb(${channels(colour).join(', ')})`
+}
+
+/** How much they differ, as WCAG measures it: 1 to 21. */
+function contrastOf(one: string, other: string): number {
+  const [light = 0, dark = 0] = [one, other].map(luminance).toSorted((a, b) => b - a)
+  return (light + 0.05) / (dark + 0.05)
+}
+
+function luminance(colour: string): number {
+  const [red = 0, green = 0, blue = 0] = channels(colour).map((value) => {
+    const share = value / 255
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+  })
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 }

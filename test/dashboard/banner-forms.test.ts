@@ -88,7 +88,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       ['id', id, 'ID'],
     ] as const) {
       const message = await messageOf(field, { name: '', url: 'ftp://shop.example/', id: 'first' })
-      const label = page.locator('label', { hasText: about })
+      const label = page.locator('.field', { hasText: about })
       await label.getByRole('alert').getByText(message, { exact: true }).waitFor()
       assert.equal(await input.getAttribute('aria-invalid'), 'true')
       const described = `document.getElementById(document.querySelector('[name=${field}]')
@@ -133,7 +133,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
     await name.fill(' ')
     await page.getByRole('button', { name: 'Save' }).click()
     const message = await messageOf('name', { name: ' ' })
-    await page.locator('label', { hasText: 'Name' }).getByText(message, { exact: true }).waitFor()
+    await page.locator('.field', { hasText: 'Name' }).getByText(message, { exact: true }).waitFor()
     assert.equal((await banner(1))['name'], 'Renamed')
     await opened.assertClean(REFUSED)
   })
@@ -147,7 +147,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       ['Resume', 'active', 200],
       ['Pause', 'paused', 410],
       ['Archive', 'archived', 410],
-      ['Bring back', 'active', 200],
+      ['Restore', 'active', 200],
     ] as const) {
       await page.locator('form').getByRole('button', { name: button, exact: true }).click()
       if (button === 'Pause') {

@@ -101,7 +101,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     for (const [hour, [time, count, earlier]] of rows.entries()) {
       await page.mouse.move(box.x + 1 + ((box.width - 2) * hour) / 24, box.y + 50)
       const said =
-        earlier === '–' ? `${time}: ${count}` : `${time}: ${count} · the period before: ${earlier}`
+        earlier === '—' ? `${time}: ${count}` : `${time}: ${count} · Previous period: ${earlier}`
       await becomes(async () => (await page.locator('figcaption').innerText()).trim(), said)
     }
     await opened.assertClean()
@@ -114,15 +114,15 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const { total } = await stats(DAY)
     const earlier = await stats(DAY_BEFORE)
     await becomes(() => figureOf(page, 'Total'), digits(total))
-    await page.getByText(`In the period before: ${digits(earlier.total)}`).waitFor()
+    await page.getByText(`Previous period: ${digits(earlier.total)}`).waitFor()
     assert.equal(await figureOf(page, 'Busiest minute'), '12,345')
     await page.getByText('26 Oct 2025, 10:17').waitFor()
     const average = new Intl.NumberFormat('en', { maximumFractionDigits: 2 }).format(total / 25)
-    assert.equal(await figureOf(page, 'Average an hour'), average)
+    assert.equal(await figureOf(page, 'Average per hour'), average)
     // It is drawn, too, and nothing of it is open.
-    await page.getByText('the period before', { exact: true }).waitFor()
+    await page.getByText('Previous period', { exact: true }).waitFor()
     await becomes(() => isDrawn(page, 'faint'), true)
-    assert.equal(await page.getByText('Dashed: more clicks may still come.').count(), 0)
+    assert.equal(await page.getByText('Dashed: not complete yet.').count(), 0)
     await opened.assertClean()
   })
 
@@ -226,11 +226,11 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await page.getByText('No clicks in this range.').waitFor()
     assert.equal((await fetch(`${app.origin}/counter/9`)).status, 200)
     await becomes(() => figureOf(page, 'Total'), '1')
-    await page.getByText('Dashed: more clicks may still come.').waitFor()
+    await page.getByText('Dashed: not complete yet.').waitFor()
     await page.getByRole('button', { name: 'Table' }).click()
     const latest = page.getByRole('table').getByRole('row').nth(1)
-    await latest.getByText('still open').waitFor()
-    const open = page.getByRole('row').filter({ hasText: 'still open' })
+    await latest.getByText('incomplete').waitFor()
+    const open = page.getByRole('row').filter({ hasText: 'incomplete' })
     assert.ok((await open.count()) <= 2) // a minute may just have ended
     assert.equal((await fetch(`${app.origin}/counter/9`, { method: 'POST' })).status, 200)
     await becomes(() => figureOf(page, 'Total'), '2')
@@ -253,7 +253,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     })
     await page.goto('/#/banners/42?tz=UTC')
     const late = page.getByText(
-      /^Clicks are counted up to \d\d:\d\d:\d\d, 1[1-3] seconds ago\. Later ones are still on their way\.$/,
+      /^Counted up to \d\d:\d\d:\d\d \(1[1-3] seconds ago\)\. Later clicks are not included yet\.$/,
     )
     await late.waitFor()
     behindMs = 0
@@ -265,7 +265,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened
     await page.goto('/#/banners/42?from=2025-01-01T00:00Z&to=2025-12-31T00:00Z&step=minute&tz=UTC')
-    await page.getByText('Too many steps for one chart: choose a longer step.').waitFor()
+    await page.getByText('Too many points for one chart: choose a longer step.').waitFor()
     assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0)
     await page.getByLabel('Step').selectOption('Month')
     const { total } = await stats({
@@ -275,7 +275,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     })
     await becomes(() => figureOf(page, 'Total'), digits(total))
     // The service does not look for the busiest minute of a year.
-    assert.equal(await figureOf(page, 'Busiest minute'), '–')
+    assert.equal(await figureOf(page, 'Busiest minute'), '—')
     await page.getByText('Told of shorter ranges.').waitFor()
     await opened.assertClean()
   })

@@ -98,11 +98,43 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     const preset = page.getByRole('button', { name: '7 days', pressed: true })
     await preset.waitFor()
     await chooseRange(page, '2026-03-02T00:00', '2026-03-03T00:00')
-    await page.getByRole('button', { name: 'From … to …', pressed: true }).waitFor()
+    await page.getByRole('button', { name: 'Custom range', pressed: true }).waitFor()
     await page.waitForURL(/from=2026-03-02T00:00Z/)
     await page.goBack()
     await preset.waitFor()
     assert.equal(await page.getByRole('button', { name: 'Show', exact: true }).count(), 0)
+    await opened.assertClean()
+  })
+
+  test('D10: what is pressed is the range that is shown, whether or not its form is open', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/42?range=7days')
+    const preset = page.getByRole('button', { name: '7 days' })
+    const custom = page.getByRole('button', { name: 'Custom range' })
+    const state = async (): Promise<unknown> => ({
+      preset: await preset.getAttribute('aria-pressed'),
+      custom: await custom.getAttribute('aria-pressed'),
+      isExpanded: await custom.getAttribute('aria-expanded'),
+      controls: await page
+        .locator(`[id="${(await custom.getAttribute('aria-controls')) ?? ''}"]`)
+        .count(),
+      forms: await page.locator('form.free').count(),
+    })
+    const closed = { isExpanded: 'false', controls: 0, forms: 0 }
+    const open = { isExpanded: 'true', controls: 1, forms: 1 }
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
+    await custom.click()
+    await becomes(state, { preset: 'true', custom: 'false', ...open })
+    await custom.click()
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
+    await chooseRange(page, '2026-03-02T00:00', '2026-03-03T00:00')
+    await becomes(state, { preset: 'false', custom: 'true', ...open })
+    await custom.click()
+    await becomes(state, { preset: 'false', custom: 'true', ...closed })
+    await custom.click()
+    await page.goBack()
+    await becomes(state, { preset: 'true', custom: 'false', ...closed })
     await opened.assertClean()
   })
 
@@ -148,10 +180,10 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
       if (rows < 100) assert.equal(sumOf(await rowsOf(page)), total)
     }
     await page.getByLabel('Step').selectOption('Hour')
-    await page.getByText('1 to 100 of 168').waitFor()
+    await page.getByText('1–100 of 168').waitFor()
     const first = sumOf(await rowsOf(page))
     await page.getByRole('button', { name: 'Next' }).click()
-    await page.getByText('101 to 168 of 168').waitFor()
+    await page.getByText('101–168 of 168').waitFor()
     assert.equal(first + sumOf(await rowsOf(page)), total)
     await page.goto('/#/banners/42?from=2026-03-01&to=2026-04-01&step=month&tz=UTC&as=table')
     await becomes(async () => (await rowsOf(page)).map(([time]) => time), ['March 2026'])
@@ -179,10 +211,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await page.waitForURL(/step=minute/)
     const address = page.url()
     await chooseRange(page, '2026-03-30T00:00', '2026-03-29T00:00')
-    await page
-      .getByRole('alert')
-      .getByText('The first instant must be before the second.')
-      .waitFor()
+    await page.getByRole('alert').getByText('The start must be before the end.').waitFor()
     assert.equal(page.url(), address)
     await opened.assertClean()
   })
@@ -264,6 +293,12 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await page.waitForURL((url) => url.hash === '#/banners/42?step=minute&tz=UTC')
     await page.getByRole('button', { name: 'Last hour', pressed: true }).waitFor()
     await page.getByRole('img', { name: /^Clicks on Banner 42 over time/ }).waitFor()
+    const wrong = page.getByText('The range in the address cannot be. Another one is shown.')
+    await wrong.waitFor()
+    await page.getByRole('button', { name: '7 days' }).click()
+    await wrong.waitFor({ state: 'detached' })
+    await page.goto('/#/?from=2026-03-02T00:00Z&to=2026-03-01T00:00Z')
+    await wrong.waitFor()
     await opened.assertClean()
   })
 })
@@ -273,7 +308,8 @@ interface Stats {
 }
 
 async function chooseRange(page: Page, from: string, to: string): Promise<void> {
-  await page.getByRole('button', { name: 'From … to …' }).click()
+  const custom = page.getByRole('button', { name: 'Custom range' })
+  if ((await custom.getAttribute('aria-expanded')) === 'false') await custom.click()
   await page.getByLabel('From', { exact: true }).fill(from)
   await page.getByLabel('To', { exact: true }).fill(to)
   await page.getByRole('button', { name: 'Show', exact: true }).click()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { ERRORS } from '../../src/errors.ts'
 import { Language, preferredLanguage } from '../../web/dashboard/text/language.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
@@ -31,6 +32,27 @@ test('D15: numbers of things take the form that they have in the language', () =
     [0, 1, 2, 21].map((count) => english.text.clickCount(count, english)),
     ['0 clicks in all', '1 click in all', '2 clicks in all', '21 clicks in all'],
   )
+})
+
+test('D15: what the service can answer is said in Russian, code by code', () => {
+  for (const code of Object.keys(RUSSIAN.text.problems))
+    assert.ok(Object.hasOwn(ERRORS, code), code)
+})
+
+test('D15: a rate takes the form that its number has, whole or not', () => {
+  const russian = (rate: number) => RUSSIAN.text.perSecond(rate, RUSSIAN)
+  assert.deepEqual([0, 0.1, 1, 2, 2.5, 5, 21].map(russian), [
+    'кликов в секунду',
+    'клика в секунду',
+    'клик в секунду',
+    'клика в секунду',
+    'клика в секунду',
+    'кликов в секунду',
+    'клик в секунду',
+  ])
+  const english = new Language('en', ['en-GB'])
+  assert.equal(english.text.perSecond(1, english), 'click a second')
+  assert.equal(english.text.perSecond(1.1, english), 'clicks a second')
 })
 
 test('D15: how long ago something was is said in the largest unit that tells it well', () => {
@@ -102,7 +124,7 @@ describe('the languages of the dashboard', NEEDS_BROWSER, () => {
     await page.getByRole('heading', { name: 'Настройки' }).waitFor()
     const total = (144_000).toLocaleString('ru')
     await page
-      .getByRole('img', { name: `Клики по баннеру «Banner 42» во времени, всего ${total}` })
+      .getByRole('img', { name: `Динамика кликов по баннеру «Banner 42», всего ${total}` })
       .waitFor()
     await becomes(() => page.evaluate('document.documentElement.lang'), 'ru')
     assert.equal(page.url(), address)

@@ -41,19 +41,19 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     await page.goto('/')
     await page.getByText(/^10,000 banners · 50,005,000 clicks in all$/).waitFor()
     await shows(figure(page, 'Last hour'), '50,005,000')
-    await page.getByText('1 to 50 of 10,000').waitFor()
+    await page.getByText('1–50 of 10,000').waitFor()
     assert.deepEqual(await names(page), IDS.slice(0, 50).map(nameOf))
     await page.getByRole('button', { name: 'Next', exact: true }).click()
-    await page.getByText('51 to 100 of 10,000').waitFor()
+    await page.getByText('51–100 of 10,000').waitFor()
     assert.deepEqual(await names(page), IDS.slice(50, 100).map(nameOf))
     await shows(clicksOf(page, 'Banner 51'), digits(9_950))
     // What the page shows of them comes with them.
-    await page.getByRole('img', { name: 'Course of Banner 51' }).locator('path').last().waitFor()
+    await page.getByRole('img', { name: 'Trend of Banner 51' }).locator('path').last().waitFor()
 
     await page.getByRole('button', { name: 'Clicks', exact: true }).click()
-    await page.getByText('1 to 50 of 10,000').waitFor()
+    await page.getByText('1–50 of 10,000').waitFor()
     assert.deepEqual(await names(page), IDS.slice(-50).toReversed().map(nameOf))
-    assert.ok(await page.getByRole('button', { name: 'Back', exact: true }).isDisabled())
+    assert.ok(await page.getByRole('button', { name: 'Previous', exact: true }).isDisabled())
     await page.getByRole('searchbox').fill('banner 99')
     await page.getByText(/^111 banners ·/).waitFor() // 99, 990 to 999 and 9900 to 9999
     await page.getByRole('searchbox').fill('9876')
@@ -70,7 +70,7 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     await page.goto('/')
     await page.getByText(/^10,000 banners ·/).waitFor()
     await page.getByRole('button', { name: 'Next', exact: true }).click()
-    await page.getByText('51 to 100 of 10,000').waitFor()
+    await page.getByText('51–100 of 10,000').waitFor()
     const held = Promise.withResolvers<undefined>()
     const asked = Promise.withResolvers<undefined>()
     await page.route(/\/banners\?.*after=1000$/, async (route) => {
@@ -83,7 +83,7 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     await asked.promise
     await click(app.origin, 60)
     await shows(clicksOf(page, 'Banner 60'), digits(9_942))
-    assert.equal(await page.getByText('51 to 100 of 10,000').count(), 1)
+    assert.equal(await page.getByText('51–100 of 10,000').count(), 1)
     assert.equal(await page.getByText(/^10,000 banners ·/).count(), 1)
     held.resolve(undefined)
     await page.unrouteAll({ behavior: 'wait' })

@@ -58,7 +58,7 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
         () => tableOfService(app.origin, startOfDay(tz, days), Date.now(), tz),
       )
     }
-    await range.getByRole('button', { name: 'From … to …' }).click()
+    await range.getByRole('button', { name: 'Custom range' }).click()
     const [from, to] = [Date.now() - 10 * DAY_MS, Date.now() - 3 * DAY_MS]
     await page.getByLabel('From', { exact: true }).fill(wallTime(from, tz))
     await page.getByLabel('To', { exact: true }).fill(wallTime(to, tz))
@@ -74,6 +74,37 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
       () => tableOfService(app.origin, whole(from), whole(to), tz),
     )
     await opened.assertClean()
+  })
+
+  test('D7: the zone is shown and chosen beside the range, and stands in the address', async () => {
+    const tz = 'Asia/Tokyo'
+    await using opened = await browser.newPage(app.origin)
+    await using other = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/?range=today')
+    await page.waitForURL(/range=today&tz=UTC/)
+    const zone = page.getByLabel('Time zone')
+    assert.equal(await zone.inputValue(), 'UTC')
+    await zone.selectOption(tz)
+    await page.waitForURL(/range=today&tz=Asia\/Tokyo/)
+    for (const each of [page, other.page]) {
+      await each.goto(page.url())
+      await become(
+        () => tableOf(each),
+        () => tableOfService(app.origin, startOfDay(tz, 0), Date.now(), tz),
+      )
+      assert.equal(await each.getByLabel('Time zone').inputValue(), tz)
+    }
+    // Whoever only follows a link keeps the zone that is shown, there and back, but not for later.
+    await other.page.getByRole('link', { name: 'Banner 1' }).click()
+    await other.page.waitForURL(/banners\/1\?range=today.*tz=Asia\/Tokyo/)
+    await other.page.getByRole('link', { name: '← Overview' }).click()
+    await other.page.waitForURL(/#\/\?range=today&tz=Asia\/Tokyo/)
+    await other.page.goto('/#/new')
+    await other.page.goto('/#/')
+    await other.page.waitForURL(/#\/\?tz=UTC/)
+    await opened.assertClean()
+    await other.assertClean()
   })
 
   test('D7: a clock of the browser that is hours wrong changes nothing', async () => {

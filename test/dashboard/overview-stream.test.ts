@@ -15,8 +15,8 @@ import { showsLastHour } from './overview-numbers.ts'
 import { become, click, clicksOf, figure, setHidden, shows, statusOf } from './overview-page.ts'
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
-const LOST = /The connection is lost\. Trying again/
-const FULL = /Too many people follow the live numbers\. Trying again/
+const LOST = /The connection is lost\./
+const FULL = /Too many people follow the live numbers\. These are asked for/
 
 describe('the live stream of the overview', NEEDS_BROWSER, () => {
   let browser: TestBrowser

@@ -13,7 +13,7 @@ import { temporaryFolder } from '../support/service.ts'
 import { click, clicksOf, figure, rowOf, shows, statusOf } from './overview-page.ts'
 
 const UNREACHABLE = /The service does not answer\. Trying again/
-const LOST = /The connection is lost\. Trying again/
+const LOST = /The connection is lost\./
 
 describe('what the page shows when there is little to show', NEEDS_BROWSER, () => {
   let app: TestApp
@@ -33,17 +33,17 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
     await using opened = await browser.newPage(fresh.origin)
     const { page } = opened
     await page.goto('/')
-    const welcome = page.getByRole('region', { name: 'No click has been counted yet' })
+    const welcome = page.getByRole('region', { name: 'No clicks yet' })
     await welcome.getByText(`curl -X POST ${fresh.origin}/counter/1`).waitFor()
     await shows(figure(page, 'Last 24 hours'), '0')
     await assertAccessible(page)
     await welcome.getByRole('button', { name: 'Send a test click' }).click()
     await shows(clicksOf(page, 'Banner 1'), '1')
-    await shows(figure(page, 'Last minute'), '1')
+    await shows(figure(page, 'This minute and the last'), '1')
     // It stays until it has been read.
     const done = page.getByRole('region', { name: 'The first click is counted' })
     await done.getByText(/^Arrived: /).waitFor()
-    await shows(figure(page, 'Last minute'), '1')
+    await shows(figure(page, 'This minute and the last'), '1')
     assert.equal(await done.count(), 1)
     await page.reload()
     await shows(clicksOf(page, 'Banner 1'), '1')
@@ -79,13 +79,13 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
       await route.continue()
     })
     await page.goto('/')
-    await page.getByText('Loading …').waitFor()
-    await statusOf(page, 'Connecting …').waitFor()
-    await shows(figure(page, 'Last hour'), '–')
+    await page.getByText('Loading…').waitFor()
+    await statusOf(page, 'Connecting…').waitFor()
+    await shows(figure(page, 'Last hour'), '—')
     await assertAccessible(page)
     held.resolve(undefined)
     await shows(clicksOf(page, 'Banner 1'), '1')
-    assert.equal(await page.getByText('Loading …').count(), 0)
+    assert.equal(await page.getByText('Loading…').count(), 0)
     await page.unrouteAll({ behavior: 'wait' })
     await opened.assertClean()
   })
@@ -107,7 +107,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
     await page.goto('/')
     await statusOf(page, 'The service answers: It is <b>away</b>.').waitFor()
     await rowOf(page, 'Banner 1').waitFor() // what can be shown is
-    await shows(figure(page, 'Last hour'), '–')
+    await shows(figure(page, 'Last hour'), '—')
     await assertAccessible(page)
     isFailing = false
     await page.getByRole('button', { name: 'Try again' }).click()
@@ -165,9 +165,16 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
       await route.fulfill({ response, json: { ...body, completeUntil } })
     })
     await page.goto('/')
-    await statusOf(page, /Clicks are counted up to .*, 12 seconds ago\./).waitFor()
+    const counted = page.getByText(/^Counted up to \d\d:\d\d:\d\d \(12 seconds ago\)\./)
+    await counted.waitFor()
+    // A screen reader is told when it turns, and not of every second.
+    await statusOf(page, /^Live\s*The numbers are late\.$/).waitFor()
+    assert.equal(await page.getByRole('status').filter({ has: counted }).count(), 0)
+    behindMs = 2 * 86_400_000
+    await page.getByText(/^Counted up to .*\d{4}, \d\d:\d\d:\d\d \(2 days ago\)\./).waitFor()
     behindMs = 1_000
-    await statusOf(page, /^Live$/).waitFor()
+    await statusOf(page, /^Live\s*The numbers are up to date again\.$/).waitFor()
+    assert.equal(await page.getByText(/^Counted up to/).count(), 0)
     await page.unrouteAll({ behavior: 'wait' })
     await opened.assertClean()
   })

@@ -52,7 +52,7 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
     const { page } = opened
     await page.goto('/')
     await give(page, 'not-the-token-at-all')
-    await page.getByText('This is not the token.').waitFor()
+    await page.getByText('Wrong token.').waitFor()
     await give(page, READ_TOKEN)
     await page.getByRole('link', { name: 'Banner 42' }).waitFor()
     assert.equal(await page.getByRole('dialog').count(), 0)
@@ -98,7 +98,7 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
     // What was typed is still there, and a second wish asks a second time.
     await page.getByRole('button', { name: 'Save' }).click()
     await give(page, 'a-wrong-token-of-somebody')
-    await page.getByText('This is not the token.').waitFor()
+    await page.getByText('Wrong token.').waitFor()
     await give(page, ADMIN_TOKEN)
     await page.getByRole('heading', { name: 'By the admin', level: 1 }).waitFor()
     await page.getByRole('button', { name: 'Pause' }).click()
@@ -117,9 +117,23 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
     await page.getByRole('img', { name: /^Clicks on Banner 1/ }).waitFor()
     await rename(page, 'Renamed')
     await dialogOf(page, 'admin').waitFor()
-    assert.equal(await page.getByText('This is not the token.').count(), 0)
+    assert.equal(await page.getByText('Wrong token.').count(), 0)
     await give(page, ADMIN_TOKEN)
     await page.getByRole('heading', { name: 'Renamed', level: 1 }).waitFor()
+    await opened.assertClean(REFUSED)
+  })
+
+  test('D13: who declines one token is still asked for the other', async () => {
+    await using app = await startTestApp({ READ_TOKEN, ADMIN_TOKEN })
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/new')
+    await rename(page, 'New', 'Add a banner')
+    await dialogOf(page, 'admin').getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('link', { name: '← Overview' }).click()
+    await dialogOf(page, 'read').waitFor()
+    await give(page, READ_TOKEN)
+    await page.getByRole('link', { name: 'Banner 42' }).waitFor()
     await opened.assertClean(REFUSED)
   })
 
@@ -175,8 +189,8 @@ describe('tokens on the dashboard', NEEDS_BROWSER, () => {
 
 function dialogOf(page: Page, kind: 'read' | 'admin') {
   const name = {
-    read: 'This service shows its numbers to those who have the read token.',
-    admin: 'Changing banners needs the admin token of this service.',
+    read: 'Enter the read token to see the numbers.',
+    admin: 'Enter the admin token to change banners.',
   }[kind]
   return page.getByRole('dialog', { name })
 }
@@ -188,9 +202,9 @@ async function give(page: Page, token: string): Promise<void> {
   await page.getByRole('dialog').getByRole('button', { name: 'Continue' }).click()
 }
 
-async function rename(page: Page, name: string): Promise<void> {
+async function rename(page: Page, name: string, button = 'Save'): Promise<void> {
   await page.getByRole('textbox', { name: 'Name' }).fill(name)
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: button }).click()
 }
 
 /** Of every request that the page makes, and where it was. */

@@ -12,14 +12,14 @@ export interface TokenQuestion {
 
 /**
  * The tokens that were typed, for this tab alone and until it is closed. Who needs one waits for
- * the same question; once it was declined, only somebody's own wish asks again.
+ * the same question; once it was declined, only somebody's own wish asks for that token again.
  */
 export class Tokens {
   readonly #storage: Memory
   readonly #question = signal<TokenQuestion | undefined>(undefined)
   #asking: { readonly kind: TokenKind; readonly answered: Promise<boolean> } | undefined
   #settle: (isGiven: boolean) => void = () => {}
-  #isDeclined = false
+  readonly #declined = new Set<TokenKind>()
 
   constructor(storage: Memory) {
     this.#storage = storage
@@ -37,7 +37,7 @@ export class Tokens {
 
   /** Resolves to whether a token was given. `isWanted`: somebody pressed something that needs it. */
   async ask(kind: TokenKind, isWanted: boolean): Promise<boolean> {
-    if (this.#isDeclined && !isWanted) return false
+    if (this.#declined.has(kind) && !isWanted) return false
     // A question of the other kind is answered first.
     while (this.#asking !== undefined && this.#asking.kind !== kind) await this.#asking.answered
     if (this.#asking === undefined) {
@@ -51,14 +51,18 @@ export class Tokens {
 
   /** Somebody wants to try once more. */
   askAgain(): void {
-    this.#isDeclined = false
+    this.#declined.clear()
   }
 
   /** Undefined: it was declined. */
   answer(token: string | undefined): void {
     const kind = this.#asking?.kind
-    if (kind !== undefined && token !== undefined) this.#storage.setItem(keyOf(kind), token)
-    this.#isDeclined = token === undefined
+    if (kind !== undefined && token !== undefined) {
+      this.#storage.setItem(keyOf(kind), token)
+      this.#declined.delete(kind)
+    } else if (kind !== undefined) {
+      this.#declined.add(kind)
+    }
     this.#asking = undefined
     this.#question.value = undefined
     this.#settle(token !== undefined)

@@ -1,16 +1,9 @@
-import { useMemo } from 'preact/hooks'
 import { STEPS, type Step } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Notice } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
-import {
-  isTooCoarse,
-  isTooFine,
-  rangeOf,
-  stepFor,
-  zonesWith,
-  type Period,
-} from '../model/period.ts'
+import { ZonePicker } from '../frame/zone-picker.tsx'
+import { isTooCoarse, isTooFine, rangeOf, stepFor, type Period } from '../model/period.ts'
 import { isSame, type BannerModel, type Choice, type Shown } from './banner-model.ts'
 import type { BannerView } from './banner-page.tsx'
 import { Chart } from './chart.tsx'
@@ -37,6 +30,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
     app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
   return (
     <section aria-label={text.clicks}>
+      {view.hasWrongRange === true && <Notice kind="warning">{text.wrongAddress}</Notice>}
       <PeriodPicker period={period} range={range} tz={tz} onChoose={choosePeriod} />
       <Choices view={view} choice={choice} />
       {isTooFine(step, range) ? (
@@ -77,20 +71,6 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
   const { text } = useLanguage()
   const { period, step, tz } = choice
   const range = rangeOf(period, tz, app.api.now())
-  // Four hundred: the same elements again are not looked at when the numbers are drawn anew.
-  const zones = useMemo(
-    () =>
-      zonesWith(tz).map((zone) => (
-        <option key={zone} value={zone}>
-          {zone.replaceAll('_', ' ')}
-        </option>
-      )),
-    [tz],
-  )
-  const chooseZone = (zone: string): void => {
-    app.setZone(zone)
-    app.go({ ...view, step, tz: zone })
-  }
   return (
     <div class="tools">
       <label>
@@ -110,12 +90,7 @@ function Choices({ view, choice }: { readonly view: BannerView; readonly choice:
           ))}
         </select>
       </label>
-      <label>
-        {text.zone}
-        <select value={tz} onChange={(event) => chooseZone(event.currentTarget.value)}>
-          {zones}
-        </select>
-      </label>
+      <ZonePicker tz={tz} onChoose={(zone) => app.go({ ...view, step, tz: zone })} />
       <div class="choice" role="group" aria-label={text.form}>
         {(['chart', 'table'] as const).map((form) => (
           <button

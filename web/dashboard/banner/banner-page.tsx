@@ -2,6 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { Problem } from '../api/problem.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
+import { ProblemTitle } from '../frame/failure-text.tsx'
 import { StateOfNumbers } from '../frame/notice.tsx'
 import { isTooCoarse, stepFor } from '../model/period.ts'
 import { hashOf, OVERVIEW, type View } from '../route.ts'
@@ -24,7 +25,7 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
   const model = useMemo(() => new BannerModel(app.api, id, choice), [id])
   useEffect(() => () => model.close(), [model])
   // Who copies the address means what is seen, whatever a reader of it has chosen.
-  useEffect(() => app.replace({ ...view, step, tz }), [hashOf(view), step, tz])
+  useEffect(() => app.replace(view, { ...view, step, tz }), [hashOf(view), step, tz])
   useEffect(() => model.choose(choice), [model, JSON.stringify(choice)])
   const banner = model.banner.value
   const failure = model.failure.value
@@ -34,7 +35,9 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
   if (failure instanceof Problem && failure.code === 'banner_not_found') {
     return (
       <>
-        <h1>{failure.message}</h1>
+        <h1>
+          <ProblemTitle problem={failure} />
+        </h1>
         <p>
           <a href={hashOf(OVERVIEW)}>{text.toOverview}</a>
         </p>
@@ -44,13 +47,14 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
   return (
     <>
       <p class="path">
-        <a href={hashOf({ kind: 'overview', period, search: '' })}>← {text.overview}</a>
+        <a href={hashOf({ ...OVERVIEW, period, tz })}>← {text.overview}</a>
       </p>
       <Title id={id} banner={banner} />
       <StateOfNumbers
         stream={model.stream}
         failure={failure}
         completeness={model.shown.value}
+        tz={tz}
         onRetry={() => model.retry()}
       />
       <BannerNumbers model={model} view={view} choice={choice} />

@@ -33,6 +33,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
   const isSaving = state === 'saving'
   const changeStatus = (status: Banner['status']): void => void change({ status })
   const chooseStatus = (status: Banner['status']): void => {
+    if (isSaving) return
     if (banner.status === 'active' && status !== 'active') setAsked(status)
     else changeStatus(status)
   }
@@ -46,7 +47,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
         onInput={() => setState('idle')}
         onSubmit={(event) => {
           event.preventDefault()
-          void change(changeOf(banner, edits), edits)
+          if (!isSaving) void change(changeOf(banner, edits), edits)
         }}
       >
         <Field
@@ -66,7 +67,7 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
         />
         <FormFailure failure={failure} fields={['name', 'url']} />
         <div class="actions">
-          <button type="submit" class="main" disabled={isSaving}>
+          <button type="submit" class="main" aria-disabled={isSaving}>
             {text.save}
           </button>
           <StatusButtons banner={banner} isDisabled={isSaving} onChange={chooseStatus} />
@@ -104,7 +105,13 @@ function StatusButtons({ banner: { status }, isDisabled, onChange }: StatusButto
   return (
     <>
       {changes[status].map(({ title, to }) => (
-        <button key={to} type="button" disabled={isDisabled} onClick={() => onChange(to)}>
+        // Kept by its place: what has been pressed keeps the focus when it turns into its opposite.
+        <button
+          key={status === 'archived' || to === 'archived' ? 'archive' : 'pause'}
+          type="button"
+          aria-disabled={isDisabled}
+          onClick={() => onChange(to)}
+        >
           {title}
         </button>
       ))}

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Api, Banner, Completeness } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
-import { failureText } from '../frame/notice.tsx'
+import { FailureText } from '../frame/failure-text.tsx'
 import { snippets, type Snippet } from './snippets.ts'
 
 const HOUR_MS = 3_600_000
@@ -73,6 +73,7 @@ function TestClick({ bannerId }: { readonly bannerId: number }) {
   useEffect(() => () => void (isShown.current = false), [])
   const isBusy = progress.kind === 'sending' || progress.kind === 'acknowledged'
   const send = async (): Promise<void> => {
+    if (isBusy) return
     for await (const each of sendClick(api, bannerId)) {
       if (!isShown.current) return
       setProgress(each)
@@ -80,7 +81,7 @@ function TestClick({ bannerId }: { readonly bannerId: number }) {
   }
   return (
     <div class="test-click">
-      <button type="button" disabled={isBusy} onClick={() => void send()}>
+      <button type="button" aria-disabled={isBusy} onClick={() => void send()}>
         {text.sendClick}
       </button>
       <span class="quiet">{text.testClickAbout}</span>
@@ -113,7 +114,11 @@ function ProgressText({ progress }: { readonly progress: Progress }) {
       return <>{text.notArrived}</>
     }
     case 'failed': {
-      return <span class="wrong">{failureText(progress.failure, language)}</span>
+      return (
+        <span class="wrong">
+          <FailureText failure={progress.failure} />
+        </span>
+      )
     }
   }
   return progress satisfies never

@@ -1,7 +1,6 @@
 import { useId } from 'preact/hooks'
 import { Problem } from '../api/problem.ts'
-import { useLanguage } from '../frame/app.ts'
-import { failureText } from '../frame/notice.tsx'
+import { FailureText } from '../frame/failure-text.tsx'
 
 interface FieldProps {
   readonly label: string
@@ -18,25 +17,28 @@ export function Field({ label, about, field, value, failure, onInput }: FieldPro
   const id = useId()
   const wrong = failure instanceof Problem ? failure.fields.get(field) : undefined
   return (
-    <label class="field">
-      {label}
-      <input
-        name={field}
-        value={value}
-        autocomplete="off"
-        spellcheck={false}
-        aria-invalid={wrong !== undefined}
-        aria-describedby={id}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
+    <div class="field">
+      <label>
+        {label}
+        <input
+          name={field}
+          value={value}
+          autocomplete="off"
+          spellcheck={false}
+          aria-invalid={wrong !== undefined}
+          aria-describedby={id}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      </label>
       <span
         id={id}
         class={wrong === undefined ? 'quiet' : 'wrong'}
         role={wrong === undefined ? undefined : 'alert'}
+        lang={wrong === undefined ? undefined : 'en'}
       >
         {wrong ?? about}
       </span>
-    </label>
+    </div>
   )
 }
 
@@ -47,12 +49,11 @@ interface FormFailureProps {
 }
 
 export function FormFailure({ failure, fields }: FormFailureProps) {
-  const language = useLanguage()
   if (failure === undefined) return null
   const isSaid = failure instanceof Problem && fields.some((field) => failure.fields.has(field))
   return isSaid ? null : (
     <p class="wrong" role="alert">
-      {failureText(failure, language)}
+      <FailureText failure={failure} />
     </p>
   )
 }

@@ -17,6 +17,7 @@ export function NewBanner() {
   }, [text])
   const add = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault()
+    if (isSaving) return
     setSaving(true)
     setFailure(undefined)
     try {
@@ -58,7 +59,7 @@ export function NewBanner() {
         />
         <FormFailure failure={failure} fields={['name', 'url', 'id']} />
         <div class="actions">
-          <button type="submit" class="main" disabled={isSaving}>
+          <button type="submit" class="main" aria-disabled={isSaving}>
             {text.addBanner}
           </button>
           <a class="button" href={hashOf(OVERVIEW)}>

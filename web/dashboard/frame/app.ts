@@ -55,11 +55,13 @@ export class App {
     location.hash = hashOf(view)
   }
 
-  /** Corrects the address without a step in the history. */
-  replace(view: View): void {
+  /** Corrects the address of a view that is shown, without a step in the history. */
+  replace(shown: View, view: View): void {
     if (hashOf(view) === location.hash) return
-    // Somebody has gone on, which the page is about to be told: the address is no longer its own.
-    if (hashOf(viewOf(location.hash)) !== hashOf(this.#view.peek())) return
+    // Somebody has gone on, which the page is about to be told, or was told after it drew `shown`:
+    // the address is no longer its own. Two drawings that correct each other's would never end.
+    const current = hashOf(this.#view.peek())
+    if (hashOf(shown) !== current || hashOf(viewOf(location.hash)) !== current) return
     history.replaceState(null, '', hashOf(view))
     this.#view.value = view
   }

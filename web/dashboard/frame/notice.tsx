@@ -1,12 +1,15 @@
 import type { ComponentChildren } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import { Problem } from '../api/problem.ts'
 import type { Completeness } from '../api/api.ts'
 import type { LiveStream } from '../api/live-stream.ts'
 import type { Language } from '../text/language.ts'
 import { useApp, useLanguage } from './app.ts'
+import { FailureText } from './failure-text.tsx'
 
 /** Further behind than this, people are told. */
 const LAG_MS = 5_000
+const DAY_MS = 24 * 3_600_000
 
 interface NoticeProps {
   readonly kind: 'error' | 'warning'
@@ -21,11 +24,12 @@ interface StateProps {
   readonly stream: LiveStream
   readonly failure: unknown
   readonly completeness: Completeness | undefined
+  readonly tz: string
   readonly onRetry: () => void
 }
 
 /** Whether the numbers move, and what is wrong with them otherwise. */
-export function StateOfNumbers({ stream, failure, completeness, onRetry }: StateProps) {
+export function StateOfNumbers({ stream, failure, completeness, tz, onRetry }: StateProps) {
   const app = useApp()
   const language = useLanguage()
   const { text } = language
@@ -36,35 +40,45 @@ export function StateOfNumbers({ stream, failure, completeness, onRetry }: State
     onRetry()
   }
   return (
-    <div class="state" role="status">
-      {state === 'open' && failure === undefined && <span class="live">{text.live}</span>}
-      {state === 'connecting' && <span class="quiet">{text.connecting}</span>}
-      {state === 'broken' && (
-        <Notice kind="warning">{whyBroken(stream.failure.value, language)}</Notice>
-      )}
-      {failure !== undefined && (
-        <Notice kind="error">
-          {failureText(failure, language)}{' '}
-          <button type="button" onClick={retry}>
-            {text.retry}
-          </button>
-        </Notice>
-      )}
-      {isLate && (
-        <Notice kind="warning">
-          {text.lag(
-            language.date(completeness.completeUntil, app.zone.value, { timeStyle: 'medium' }),
-            language.ago(completeness.lagMs),
-          )}
-        </Notice>
-      )}
+    <div class="state">
+      <div role="status">
+        {state === 'open' && failure === undefined && <span class="live">{text.live}</span>}
+        {state === 'connecting' && <span class="quiet">{text.connecting}</span>}
+        {state === 'broken' && (
+          <Notice kind="warning">{whyBroken(stream.failure.value, language)}</Notice>
+        )}
+        {failure !== undefined && (
+          <Notice kind="error">
+            <FailureText failure={failure} />{' '}
+            <button type="button" onClick={retry}>
+              {text.retry}
+            </button>
+          </Notice>
+        )}
+        <LateTurn isLate={isLate} />
+      </div>
+      {isLate && <Notice kind="warning">{lagText(completeness, tz, language)}</Notice>}
     </div>
   )
 }
 
-/** What somebody has to know of a failure. */
-export function failureText(failure: unknown, { text }: Language): string {
-  return failure instanceof Problem ? text.failed(failure.message) : text.unreachable
+/** Said by a screen reader once, as the words about it change every few seconds. */
+function LateTurn({ isLate }: { readonly isLate: boolean }) {
+  const { text } = useLanguage()
+  const [wasLate, setWasLate] = useState(false)
+  useEffect(() => {
+    if (isLate) setWasLate(true)
+  }, [isLate])
+  return <span class="hidden">{isLate ? text.late : wasLate && text.lateNoMore}</span>
+}
+
+function lagText({ completeUntil, lagMs }: Completeness, tz: string, language: Language): string {
+  const options: Intl.DateTimeFormatOptions = {
+    timeStyle: 'medium',
+    ...(lagMs > DAY_MS && { dateStyle: 'medium' }),
+  }
+  const time = language.date(completeUntil, tz, options)
+  return language.text.lag(time, language.ago(lagMs))
 }
 
 function whyBroken(failure: unknown, { text }: Language): string {

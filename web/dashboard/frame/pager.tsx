@@ -16,15 +16,17 @@ export function Pager({ rows, pageRows, page, onPage }: PagerProps) {
   if (rows <= pageRows) return null
   const first = page * pageRows
   const last = Math.min(first + pageRows, rows)
+  // Not `disabled`: the button that led here would lose the focus.
+  const [isFirst, isLast] = [page === 0, last >= rows]
   return (
-    <nav class="pager" aria-label={text.nextPage}>
-      <button type="button" disabled={page === 0} onClick={() => onPage(page - 1)}>
+    <nav class="pager" aria-label={text.pages}>
+      <button type="button" aria-disabled={isFirst} onClick={() => isFirst || onPage(page - 1)}>
         {text.previousPage}
       </button>
       <span>
         {text.page(language.number(first + 1), language.number(last), language.number(rows))}
       </span>
-      <button type="button" disabled={last >= rows} onClick={() => onPage(page + 1)}>
+      <button type="button" aria-disabled={isLast} onClick={() => isLast || onPage(page + 1)}>
         {text.nextPage}
       </button>
     </nav>

@@ -11,7 +11,7 @@ interface PeriodPickerProps {
   readonly onChoose: (period: Period) => void
 }
 
-/** Presets, and two instants as a clock in the zone shows them. */
+/** Presets, and two instants as a clock in the zone shows them. What is pressed is what is shown. */
 export function PeriodPicker({ period, range, tz, onChoose }: PeriodPickerProps) {
   const { text } = useLanguage()
   const [isFree, setFree] = useState(period.kind === 'free')
@@ -26,7 +26,7 @@ export function PeriodPicker({ period, range, tz, onChoose }: PeriodPickerProps)
           <button
             key={preset}
             type="button"
-            aria-pressed={!isFree && period.kind === 'preset' && period.preset === preset}
+            aria-pressed={period.kind === 'preset' && period.preset === preset}
             onClick={() => {
               setFree(false)
               onChoose({ kind: 'preset', preset })
@@ -37,15 +37,15 @@ export function PeriodPicker({ period, range, tz, onChoose }: PeriodPickerProps)
         ))}
         <button
           type="button"
-          aria-pressed={isFree || period.kind === 'free'}
-          aria-expanded={isFree || period.kind === 'free'}
-          aria-controls={id}
-          onClick={() => setFree(true)}
+          aria-pressed={period.kind === 'free'}
+          aria-expanded={isFree}
+          aria-controls={isFree ? id : undefined}
+          onClick={() => setFree(!isFree)}
         >
           {text.free}
         </button>
       </div>
-      {(isFree || period.kind === 'free') && (
+      {isFree && (
         <FreePeriod id={id} range={range} tz={tz} onChoose={onChoose} key={`${key} ${tz}`} />
       )}
     </div>

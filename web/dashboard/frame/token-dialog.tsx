@@ -12,7 +12,11 @@ function Question({ question }: { readonly question: TokenQuestion }) {
   const { tokens } = useApp()
   const { text } = useLanguage()
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
+  useEffect(() => {
+    const shown = dialog.current
+    shown?.showModal()
+    return () => shown?.close() // gives the focus back to what had it, as being removed does not
+  }, [])
   const answer = (event: SubmitEvent & { readonly currentTarget: HTMLFormElement }): void => {
     event.preventDefault()
     const token = new FormData(event.currentTarget).get('token')

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Pager } from '../frame/pager.tsx'
-import { hashOf, type View } from '../route.ts'
+import { hashOf, type OverviewView } from '../route.ts'
 import { Course } from './course.tsx'
 import { FIRST_ORDERS, type Column, type Order } from './order.ts'
 import type { OverviewModel } from './overview-model.ts'
@@ -13,29 +13,30 @@ const PAGE_ROWS = 50
 interface BannerTableProps {
   readonly model: OverviewModel
   readonly banners: readonly Banner[]
-  readonly view: Extract<View, { kind: 'overview' }>
+  readonly view: OverviewView
+  readonly tz: string
 }
 
 /** Every banner with its total and its course, fifty on a page. */
-export function BannerTable({ model, banners, view }: BannerTableProps) {
+export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   const app = useApp()
   const language = useLanguage()
   const { text } = language
-  const [order, setOrder] = useState<Order>(FIRST_ORDERS.clicks)
-  const [withArchived, setArchived] = useState(false)
   const [page, setPage] = useState(0)
-  const sortBy = (chosen: Order): void => {
+  const { search, order, withArchived } = view
+  // No step in the history: nobody goes back letter by letter.
+  const list = (chosen: Partial<OverviewView>): void => {
     setPage(0)
-    setOrder(chosen)
+    const current = app.view.peek()
+    if (current.kind === 'overview') app.replace(current, { ...current, ...chosen })
   }
-  const { search } = view
   const totals = model.totals.value
   const { ids, hold } = useSorted(banners, {
     search,
     withArchived,
     order,
     totals,
-    compare: (one, other) => one.localeCompare(other, language.code, { numeric: true }),
+    compare: language.compare,
   })
   const pages = Math.max(1, Math.ceil(ids.length / PAGE_ROWS))
   const shownPage = Math.min(page, pages - 1)
@@ -46,17 +47,14 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
     <>
       <Tools
         search={search}
-        onSearch={(typed) => {
-          setPage(0)
-          app.replace({ ...view, search: typed })
-        }}
+        onSearch={(typed) => list({ search: typed })}
         withArchived={withArchived}
-        onArchived={setArchived}
+        onArchived={(isWanted) => list({ withArchived: isWanted })}
         found={ids.length}
-        total={model.total.value}
+        total={totals && ids.reduce((sum, id) => sum + (totals.get(id) ?? 0), 0)}
       />
       <table class="banners">
-        <Headings order={order} onOrder={sortBy} />
+        <Headings order={order} onOrder={(chosen) => list({ order: chosen })} />
         <tbody {...hold}>
           {shown.map((id) => {
             const banner = known.get(id)
@@ -67,19 +65,22 @@ export function BannerTable({ model, banners, view }: BannerTableProps) {
                   banner={banner}
                   total={totals && (totals.get(id) ?? 0)}
                   counts={model.courseOf(id)}
-                  href={hashOf({ kind: 'banner', id, period: view.period, ...FIRST_CHOICE })}
+                  href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
                 />
               )
             )
           })}
         </tbody>
       </table>
-      {ids.length === 0 && (
-        <p class="quiet">{banners.length > 0 ? text.nothingFound : text.noBanners}</p>
-      )}
+      {ids.length === 0 && <p class="quiet">{whyNothing()}</p>}
       <Pager rows={ids.length} pageRows={PAGE_ROWS} page={shownPage} onPage={setPage} />
     </>
   )
+
+  function whyNothing(): string {
+    if (banners.length === 0) return text.noBanners
+    return search.trim() === '' ? text.allArchived : text.nothingFound
+  }
 }
 
 interface ToolsProps {
@@ -88,7 +89,7 @@ interface ToolsProps {
   readonly withArchived: boolean
   readonly onArchived: (withArchived: boolean) => void
   readonly found: number
-  /** Of all banners, listed or not; undefined: not known yet. */
+  /** Of all that are listed, on whatever page; undefined: not known yet. */
   readonly total: number | undefined
 }
 
@@ -120,7 +121,7 @@ function Tools({ search, onSearch, withArchived, onArchived, found, total }: Too
   )
 }
 
-const FIRST_CHOICE = { step: undefined, tz: undefined, form: 'chart' } as const
+const FIRST_CHOICE = { step: undefined, form: 'chart' } as const
 
 interface RowProps {
   readonly banner: Banner

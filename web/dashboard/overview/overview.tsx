@@ -2,30 +2,31 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { CountHelper } from '../banner/count-helper.tsx'
 import { useApp, useLanguage } from '../frame/app.ts'
-import { StateOfNumbers } from '../frame/notice.tsx'
+import { Notice, StateOfNumbers } from '../frame/notice.tsx'
 import { PeriodPicker } from '../frame/period-picker.tsx'
+import { ZonePicker } from '../frame/zone-picker.tsx'
 import { rangeOf } from '../model/period.ts'
-import { hashOf, type View } from '../route.ts'
+import { hashOf, type OverviewView } from '../route.ts'
 import { BannerTable } from './banner-table.tsx'
 import { Figures } from './figures.tsx'
 import { OverviewModel } from './overview-model.ts'
-
-type OverviewView = Extract<View, { kind: 'overview' }>
 
 /** All banners at a glance. */
 export function Overview({ view }: { readonly view: OverviewView }) {
   const app = useApp()
   const { text } = useLanguage()
-  const zone = app.zone.value
   const { period } = view
-  const model = useMemo(() => new OverviewModel(app.api, { period, zone }), [])
+  const tz = view.tz ?? app.zone.value
+  const model = useMemo(() => new OverviewModel(app.api, { period, zone: tz }), [])
   useEffect(() => () => model.close(), [])
   const key = JSON.stringify(period)
-  useEffect(() => model.choose(period, zone), [key, zone])
+  useEffect(() => model.choose(period, tz), [key, tz])
+  // Who copies the address means what is seen, whatever a reader of it has chosen.
+  useEffect(() => app.replace(view, { ...view, tz }), [hashOf(view), tz])
   useEffect(() => {
     document.title = 'Tallymark'
   }, [])
-  const range = rangeOf(period, zone, app.api.now())
+  const range = rangeOf(period, tz, app.api.now())
   const banners = model.banners.value
   return (
     <>
@@ -34,9 +35,10 @@ export function Overview({ view }: { readonly view: OverviewView }) {
         stream={model.stream}
         failure={model.failure.value}
         completeness={model.completeness.value}
+        tz={tz}
         onRetry={() => model.retry()}
       />
-      <Figures model={model} />
+      <Figures model={model} tz={tz} />
       <Welcome model={model} banners={banners} />
       <section aria-labelledby="banners-title">
         <div class="head">
@@ -45,16 +47,20 @@ export function Overview({ view }: { readonly view: OverviewView }) {
             {text.addBanner}
           </a>
         </div>
-        <PeriodPicker
-          period={period}
-          range={range}
-          tz={zone}
-          onChoose={(chosen) => app.go({ ...view, period: chosen })}
-        />
+        {view.hasWrongRange === true && <Notice kind="warning">{text.wrongAddress}</Notice>}
+        <div class="tools">
+          <PeriodPicker
+            period={period}
+            range={range}
+            tz={tz}
+            onChoose={(chosen) => app.go({ ...view, period: chosen, tz })}
+          />
+          <ZonePicker tz={tz} onChoose={(zone) => app.go({ ...view, tz: zone })} />
+        </div>
         {banners === undefined ? (
           <p class="quiet">{text.loading}</p>
         ) : (
-          <BannerTable model={model} banners={banners} view={view} />
+          <BannerTable model={model} banners={banners} view={view} tz={tz} />
         )}
       </section>
     </>

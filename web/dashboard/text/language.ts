@@ -29,6 +29,8 @@ export class Language implements Wording {
   readonly #plurals: Intl.PluralRules
   readonly #whole: Intl.NumberFormat
   readonly #decimal: Intl.NumberFormat
+  /** Orders names as people look them up, 9 before 10. */
+  readonly compare: (one: string, other: string) => number
   readonly #formats = new Map<string, Intl.DateTimeFormat>()
 
   /** Of the tags that the reader prefers, the first in this language says how dates are written. */
@@ -36,6 +38,8 @@ export class Language implements Wording {
     this.code = code
     this.text = MESSAGES[code]
     this.#locale = preferred.find((tag) => tag.toLowerCase().split('-')[0] === code) ?? code
+    // One for all comparisons: `localeCompare` makes one for each, which ten thousand names notice.
+    this.compare = new Intl.Collator(code, { numeric: true }).compare
     this.#plurals = new Intl.PluralRules(this.#locale)
     this.#whole = new Intl.NumberFormat(this.#locale)
     this.#decimal = new Intl.NumberFormat(this.#locale, { maximumFractionDigits: 2 })
