@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { jsonOf, startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import {
+  assertAccessible,
+  NEEDS_BROWSER,
+  openBrowser,
+  type TestBrowser,
+} from '../support/browser.ts'
 import { becomes } from '../support/shown.ts'
 
 const REFUSED = /^console\.error: .* 4(?:00|03|09|10) /
@@ -172,6 +177,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
     const archive = page.locator('form').getByRole('button', { name: 'Archive' })
     await archive.click()
     const dialog = page.getByRole('dialog', { name: 'Archive Banner 4?' })
+    await assertAccessible(page)
     await dialog.getByRole('button', { name: 'Cancel' }).click()
     await dialog.waitFor({ state: 'detached' })
     await archive.press('Enter')

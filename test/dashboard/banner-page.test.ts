@@ -244,6 +244,27 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D10: a drag that leaves the chart goes on, whatever is counted meanwhile', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/#/banners/9')
+    const plot = page.getByRole('img', { name: /^Clicks on Banner 9 over time, 0/ })
+    await plot.waitFor()
+    const box = await plot.locator('.u-over').boundingBox()
+    if (box === null) throw new Error('the chart is not seen')
+    await page.evaluate(`window.canvas = document.querySelector('[role=img] canvas').toDataURL()`)
+    await page.mouse.move(box.x + 100, box.y + 100)
+    await page.mouse.down()
+    await page.mouse.move(box.x + 200, box.y - 60, { steps: 5 }) // above it
+    assert.equal((await fetch(`${app.origin}/counter/9`)).status, 200)
+    await becomes(() => figureOf(page, 'Total'), '1')
+    const isSame = `window.canvas === document.querySelector('[role=img] canvas').toDataURL()`
+    assert.equal(await page.evaluate(isSame), true)
+    await page.mouse.up()
+    await page.waitForURL(/from=.*&to=/)
+    await opened.assertClean()
+  })
+
   test('D10: the time zone is the browser’s at first, and the one that was chosen ever after', async () => {
     await using opened = await browser.newPage(app.origin, { timezoneId: 'America/New_York' })
     const { page } = opened
