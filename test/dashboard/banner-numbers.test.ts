@@ -74,7 +74,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     const { counts: countsBefore } = await stats(DAY_BEFORE)
     assert.equal(counts.length, 25)
     // The day before had two o'clock once.
-    const dayBefore = countsBefore.map(({ count }) => digits(count)).toSpliced(3, 0, '–')
+    const dayBefore = countsBefore.map(({ count }) => digits(count)).toSpliced(3, 0, '—')
 
     await page.goto(`${ADDRESS}&as=table`)
     await becomes(async () => (await rowsOf(page)).length, 25)
@@ -140,7 +140,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
       await page.goto(`/#/banners/8?range=${range}&step=${step}&tz=Asia/Kathmandu`)
       await page.locator('.numbers[aria-busy=false]').waitFor()
       await becomes(async () => {
-        const said = await page.getByText(/^In the period before: /).innerText()
+        const said = await page.getByText(/^Previous period: /).innerText()
         const [earlier, total] = [said, await figureOf(page, 'Total')].map((each) =>
           Number(each.replaceAll(/\D/g, '')),
         )
@@ -164,13 +164,13 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await page.goto(
       '/#/banners/42?from=2025-10-27T00:00Z&to=2025-10-29T00:00Z&step=hour&tz=Europe/Berlin',
     )
-    await page.locator('.numbers[aria-busy=true]').getByText('Loading …').waitFor()
+    await page.locator('.numbers[aria-busy=true]').getByText('Loading…').waitFor()
     const button = page.getByRole('button', { name: 'Download as CSV' })
     assert.equal(await button.isDisabled(), true)
     release(undefined)
     await page.locator('.numbers[aria-busy=false]').waitFor()
     await page.getByText('From 27 Oct 2025, 01:00 to 29 Oct 2025, 01:00').waitFor()
-    assert.equal(await page.getByText('Loading …').count(), 0)
+    assert.equal(await page.getByText('Loading…').count(), 0)
     const [saved] = await Promise.all([page.waitForEvent('download'), button.click()])
     assert.equal(saved.suggestedFilename(), 'banner-42-hour-2025-10-27T0100-2025-10-29T0100.csv')
     await opened.assertClean()

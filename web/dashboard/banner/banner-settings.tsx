@@ -75,12 +75,17 @@ export function BannerSettings({ banner, onChange }: BannerSettingsProps) {
             {state === 'saved' && text.saved}
           </span>
         </div>
-        {banner.status === 'paused' && <p class="quiet">{text.pausedAbout}</p>}
-        {banner.status === 'archived' && <p class="quiet">{text.archivedAbout}</p>}
+        <StatusAbout status={banner.status} />
       </form>
       {asked !== undefined && <ConfirmStatus banner={banner} status={asked} onAnswer={answer} />}
     </>
   )
+}
+
+function StatusAbout({ status }: Pick<Banner, 'status'>) {
+  const { text } = useLanguage()
+  if (status === 'active') return null
+  return <p class="quiet">{status === 'paused' ? text.pausedAbout : text.archivedAbout}</p>
 }
 
 interface StatusButtonsProps {
