@@ -84,10 +84,12 @@ function FirstClick({ banner }: { readonly banner: Banner }) {
   const section = useRef<HTMLElement>(null)
   useEffect(() => {
     const shown = section.current
+    const main = shown?.closest('main')
     return () => {
       // It goes when the first click comes: whoever sent that by its button goes on from the top.
-      if (shown?.contains(document.activeElement) === true) {
-        shown.closest('main')?.focus({ preventScroll: true })
+      const { activeElement, body } = document
+      if (activeElement === body || shown?.contains(activeElement) === true) {
+        main?.focus({ preventScroll: true })
       }
     }
   }, [])
