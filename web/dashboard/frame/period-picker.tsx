@@ -70,7 +70,7 @@ function FreePeriod({ id, range, tz, onChoose }: FreePeriodProps) {
   const [isWrong, setWrong] = useState(false)
   const show = (event: SubmitEvent): void => {
     event.preventDefault()
-    const [first, last] = [instantOf(from, tz), instantOf(to, tz)]
+    const [first, last] = [instantOf(from, tz, range.from), instantOf(to, tz, range.to)]
     const isRange = first !== undefined && last !== undefined && first < last
     setWrong(!isRange)
     if (isRange) onChoose({ kind: 'free', from: first, to: last })

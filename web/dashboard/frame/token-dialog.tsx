@@ -14,8 +14,12 @@ function Question({ question }: { readonly question: TokenQuestion }) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     const shown = dialog.current
+    const before = document.activeElement
     shown?.showModal()
-    return () => shown?.close() // gives the focus back to what had it, as being removed does not
+    return () => {
+      shown?.close()
+      if (before instanceof HTMLElement) before.focus() // one that is removed gives it to nothing
+    }
   }, [])
   const answer = (event: SubmitEvent & { readonly currentTarget: HTMLFormElement }): void => {
     event.preventDefault()

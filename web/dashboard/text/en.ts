@@ -110,7 +110,6 @@ export const EN = {
   copied: 'Copied',
   cannotCopy: 'Select and copy it by hand',
   sendClick: 'Send a test click',
-  sendAbout: 'It counts as a real click and cannot be taken out.',
   sending: 'Sending…',
   acknowledged: (ms: string) => `Acknowledged after ${ms} ms. Looking for it in the statistics…`,
   arrived: (ms: string, before: string, after: string) =>

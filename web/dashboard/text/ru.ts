@@ -140,7 +140,6 @@ export const RU: Messages = {
   copied: 'Скопировано',
   cannotCopy: 'Выделите и скопируйте вручную',
   sendClick: 'Отправить пробный клик',
-  sendAbout: 'Он учитывается как настоящий, удалить его нельзя.',
   sending: 'Отправляем…',
   acknowledged: (ms) => `Принят за ${ms} мс. Ищем его в статистике…`,
   arrived: (ms, before, after) =>
