@@ -24,7 +24,6 @@ interface Base {
   readonly range: Range
   /** The answers end here, and live counts begin. Infinity: nothing is live yet. */
   readonly liveFrom: number
-  readonly total: number
   readonly banners: ReadonlyMap<number, number>
   readonly hour: { readonly since: number; readonly total: number }
   readonly day: { readonly since: number; readonly total: number }
@@ -113,12 +112,6 @@ export class OverviewModel {
     for (const [id, count] of this.#live.byBanner(from, to))
       totals.set(id, (totals.get(id) ?? 0) + count)
     return totals
-  })
-  readonly total = computed(() => {
-    const base = this.#base.value
-    if (base === undefined) return undefined
-    const { from, to } = liveRange(base)
-    return base.total + this.#live.total(from, to)
   })
 
   /** The counts of a banner over the range. */
@@ -209,7 +202,6 @@ export class OverviewModel {
     this.#base.value = {
       range: { from: range.from, to: period.kind === 'free' ? range.to : Infinity },
       liveFrom,
-      total: chosen.total,
       banners: chosen.banners,
       hour: { since: minuteOf(now - HOUR_MS), total: hour.total },
       day: { since: minuteOf(now - DAY_MS), total: day.total },
