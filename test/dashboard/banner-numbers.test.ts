@@ -276,7 +276,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await becomes(() => figureOf(page, 'Total'), digits(total))
     // The service does not look for the busiest minute of a year.
     assert.equal(await figureOf(page, 'Busiest minute'), '—')
-    await page.getByText('Told of shorter ranges.').waitFor()
+    await page.getByText('Only for shorter ranges.').waitFor()
     await opened.assertClean()
   })
 })

@@ -314,7 +314,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await page.waitForURL((url) => url.hash === '#/banners/42?step=minute&tz=UTC')
     await page.getByRole('button', { name: 'Last hour', pressed: true }).waitFor()
     await page.getByRole('img', { name: /^Clicks on Banner 42 over time/ }).waitFor()
-    const wrong = page.getByText('The range in the address cannot be. Another one is shown.')
+    const wrong = page.getByText('The range in the address is not valid; the last hour is shown.')
     await wrong.waitFor()
     await page.getByRole('button', { name: '7 days' }).click()
     await wrong.waitFor({ state: 'detached' })

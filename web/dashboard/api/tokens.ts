@@ -54,9 +54,13 @@ export class Tokens {
     this.#declined.clear()
   }
 
-  /** Undefined: it was declined. */
+  /** Undefined: it was declined. One that no header can carry, such as a word in Cyrillic, is wrong. */
   answer(token: string | undefined): void {
     const kind = this.#asking?.kind
+    if (kind !== undefined && token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+      this.#question.value = { kind, wasWrong: true }
+      return
+    }
     if (kind !== undefined && token !== undefined) {
       this.#storage.setItem(keyOf(kind), token)
       this.#declined.delete(kind)

@@ -116,7 +116,7 @@ function ProgressText({ progress }: { readonly progress: Progress }) {
     case 'failed': {
       return (
         <span class="wrong">
-          <FailureText failure={progress.failure} />
+          <FailureText failure={progress.failure} unanswered={text.clickUnanswered} />
         </span>
       )
     }

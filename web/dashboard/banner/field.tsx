@@ -1,5 +1,6 @@
 import { useId } from 'preact/hooks'
 import { Problem } from '../api/problem.ts'
+import { useLanguage } from '../frame/app.ts'
 import { FailureText } from '../frame/failure-text.tsx'
 
 interface FieldProps {
@@ -49,11 +50,12 @@ interface FormFailureProps {
 }
 
 export function FormFailure({ failure, fields }: FormFailureProps) {
+  const { text } = useLanguage()
   if (failure === undefined) return null
   const isSaid = failure instanceof Problem && fields.some((field) => failure.fields.has(field))
   return isSaid ? null : (
     <p class="wrong" role="alert">
-      <FailureText failure={failure} />
+      <FailureText failure={failure} unanswered={text.saveUnanswered} />
     </p>
   )
 }

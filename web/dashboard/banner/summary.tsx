@@ -45,5 +45,6 @@ function RangeText({ shown: { from, to, tz } }: { readonly shown: Shown }) {
   const language = useLanguage()
   const [first = '', last = ''] = [from, to].map((at) => stepText(language, at, 'minute', tz))
   const { counted, countedSoFar } = language.text
-  return <>{to > api.now() ? countedSoFar(first) : counted(first, last)}</>
+  const now = api.now()
+  return <>{from <= now && to > now ? countedSoFar(first) : counted(first, last)}</>
 }

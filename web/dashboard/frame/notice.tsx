@@ -44,7 +44,7 @@ export function StateOfNumbers({ stream, failure, completeness, tz, onRetry }: S
       <div role="status">
         {state === 'open' && failure === undefined && <span class="live">{text.live}</span>}
         {state === 'connecting' && <span class="quiet">{text.connecting}</span>}
-        {state === 'broken' && (
+        {state === 'broken' && !isUnauthorized(stream.failure.value) && (
           <Notice kind="warning">{whyBroken(stream.failure.value, language)}</Notice>
         )}
         {failure !== undefined && (
@@ -79,6 +79,11 @@ function lagText({ completeUntil, lagMs }: Completeness, tz: string, language: L
   }
   const time = language.date(completeUntil, tz, options)
   return language.text.lag(time, language.ago(lagMs))
+}
+
+/** Then the numbers are refused as well, which is said already. */
+function isUnauthorized(failure: unknown): boolean {
+  return failure instanceof Problem && failure.code === 'unauthorized'
 }
 
 function whyBroken(failure: unknown, { text }: Language): string {

@@ -25,7 +25,9 @@ export const EN = {
   tooManyReaders: 'Too many people follow the live numbers. These are asked for every 5 seconds.',
   unreachable: 'The service does not answer. Trying again…',
   failed: 'The service answers:',
-  problems: {} as Problems, // the service says more than its code, and in English
+  problems: {
+    unauthorized: 'A token is needed: without it the service shows and changes nothing.',
+  } as Problems, // of all others the service says more than its code, and in English
   lag: (time: string, ago: string) =>
     `Counted up to ${time} (${ago}). Later clicks are not included yet.`,
   late: 'The numbers are late.',
@@ -59,7 +61,7 @@ export const EN = {
   to: 'To',
   apply: 'Show',
   wrongRange: 'The start must be before the end.',
-  wrongAddress: 'The range in the address cannot be. Another one is shown.',
+  wrongAddress: 'The range in the address is not valid; the last hour is shown.',
   step: 'Step',
   steps: { minute: 'Minute', hour: 'Hour', day: 'Day', week: 'Week', month: 'Month' },
   zone: 'Time zone',
@@ -70,7 +72,7 @@ export const EN = {
   total: 'Total',
   previousTotal: 'Previous period',
   peakMinute: 'Busiest minute',
-  peakAbout: 'Told of shorter ranges.',
+  peakAbout: 'Only for shorter ranges.',
   averages: {
     minute: 'Average per minute',
     hour: 'Average per hour',
@@ -128,11 +130,13 @@ export const EN = {
   giveToken: 'Continue',
   counted: (from: string, to: string) => `From ${from} to ${to}`,
   countedSoFar: (from: string) => `From ${from} until now`,
+  clickUnanswered: 'No answer: the click may not be counted. Send it again.',
+  saveUnanswered: 'No answer: it may not be saved. Look again, and repeat it.',
   welcomeDone: 'The first click is counted',
   pauseTitle: (name: string) => `Pause ${name}?`,
   archiveTitle: (name: string) => `Archive ${name}?`,
   refusedAbout:
-    'From then on its clicks are refused with 410 and not counted, until you bring it back.',
+    'From then on its clicks are refused and not counted, until you resume or restore it.',
   testClickAbout: 'It counts as a real click and cannot be taken out again.',
 }
 
