@@ -11,7 +11,11 @@ async function serve(body: string): Promise<AsyncDisposable & { readonly origin:
   const server = createServer((request, response) => {
     const isPage = request.url === '/'
     response.writeHead(isPage ? 200 : 404, { 'content-type': 'text/html; charset=utf-8' })
-    response.end(isPage ? `<!doctype html><html lang="en"><title>A page</title>${body}` : '')
+    response.end(
+      isPage
+        ? `<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,">${body}`
+        : '',
+    )
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

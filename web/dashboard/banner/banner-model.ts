@@ -122,6 +122,7 @@ export class BannerModel {
       Math.max(0, delayMs - sinceMs),
     )
   }
+
   #nextMs(): number {
     const shown = this.shown.peek()
     const isClosed =
