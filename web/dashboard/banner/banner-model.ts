@@ -1,5 +1,13 @@
 import { computed, signal } from '@preact/signals'
-import type { Api, Banner, BannerSeries, Completeness, Range, Step } from '../api/api.ts'
+import type {
+  Api,
+  Banner,
+  BannerSeries,
+  Completeness,
+  Range,
+  SeriesAnswer,
+  Step,
+} from '../api/api.ts'
 import { LiveStream } from '../api/live-stream.ts'
 import type { LiveRow } from '../model/live-counts.ts'
 import { Schedule } from '../frame/schedule.ts'
@@ -153,17 +161,31 @@ export class BannerModel {
     const [series] = answer.banners
     if (series === undefined || choice !== this.#choice) return
     if (withPeak) this.#peak = { key: peakKey, peak: series.peak }
+    const peak = this.#peakOf(peakKey, answer)
+    // What somebody has just chosen is drawn at once, and what was before it when it comes.
+    const shown = this.shown.peek()
+    if (shown === undefined || !isSame(shown, choice))
+      this.#show(choice, answer, { ...series, peak }, undefined)
     const before = await this.#readBefore({ ...choice, ...answer })
     this.#tookMs = performance.now() - startedAt
     if (choice !== this.#choice) return
-    const { starts, completeUntil } = answer
+    this.#show(choice, answer, { ...series, peak }, before)
+  }
+
+  #show(
+    choice: Choice,
+    answer: SeriesAnswer,
+    series: BannerSeries,
+    before: Before | undefined,
+  ): void {
+    const { starts, to, completeUntil } = answer
     const now = this.#api.now()
     this.shown.value = {
       ...choice,
       ...answer,
-      series: { ...series, peak: this.#peakOf(peakKey, answer) },
+      series,
       before,
-      openFrom: firstNot([...starts.slice(1), answer.to], (end) => end <= completeUntil),
+      openFrom: firstNot([...starts.slice(1), to], (end) => end <= completeUntil),
       futureFrom: firstNot(starts, (start) => start <= now),
     }
   }
