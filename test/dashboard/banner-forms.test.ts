@@ -243,7 +243,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
     await page.getByRole('button', { name: 'Add a banner' }).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()
     await page.getByRole('img', { name: `Clicks on ${name} over time` }).waitFor()
-    assert.equal(await page.title(), `${name} – Tallymark`)
+    await becomes(() => page.title(), `${name} – Tallymark`)
     await page.getByRole('link', { name: '← Overview' }).click()
     await page.getByRole('link', { name, exact: true }).waitFor()
     await page.getByRole('searchbox').fill('onerror')

@@ -133,10 +133,10 @@ describe('the languages of the dashboard', NEEDS_BROWSER, () => {
     await page.getByRole('heading', { name: 'Добавить баннер' }).waitFor()
     await page.reload()
     await page.getByRole('heading', { name: 'Добавить баннер' }).waitFor()
-    assert.equal(await page.title(), 'Добавить баннер – Tallymark')
+    await becomes(() => page.title(), 'Добавить баннер – Tallymark')
     await page.getByLabel('Язык').selectOption('English')
     await page.getByRole('heading', { name: 'Add a banner' }).waitFor()
-    assert.equal(await page.title(), 'Add a banner – Tallymark')
+    await becomes(() => page.title(), 'Add a banner – Tallymark')
     await opened.assertClean()
   })
 

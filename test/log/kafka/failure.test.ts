@@ -5,7 +5,12 @@ import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Admin } from '@platformatic/kafka'
-import { clientOptions, untilClosed, type KafkaConnection } from '../../../src/log/kafka/client.ts'
+import {
+  clientOptions,
+  tolerant,
+  untilClosed,
+  type KafkaConnection,
+} from '../../../src/log/kafka/client.ts'
 import {
   apiIdsOf,
   brokerAway,
@@ -17,13 +22,14 @@ import { NEEDS_KAFKA } from '../../support/topic.ts'
 import { startSecuredKafka } from '../../support/kafka.ts'
 
 async function failureOf(connection: KafkaConnection, topics: string[] = []): Promise<unknown> {
-  const admin = new Admin({
-    ...clientOptions(connection, 'test'),
-    retries: 0,
-    connectTimeout: 2_000,
-    requestTimeout: 2_000,
-  })
-  admin.on('error', () => {})
+  const admin = tolerant(
+    new Admin({
+      ...clientOptions(connection, 'test'),
+      retries: 0,
+      connectTimeout: 2_000,
+      requestTimeout: 2_000,
+    }),
+  )
   try {
     await admin.metadata({ topics })
     return undefined
