@@ -1,15 +1,12 @@
 // Requests made up from the description of the API, by Schemathesis: right ones, wrong ones, and
 // sequences of them. No 5xx, no answer that is not described, nothing wrong that is accepted.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { inEachShape } from '../support/app.ts'
 import { temporaryFolder } from '../support/service.ts'
-
-const { SCHEMATHESIS: command = 'schemathesis', CI } = process.env
-const HOW = 'Schemathesis is missing: pip install schemathesis, or set SCHEMATHESIS to its path'
-const isThere = spawnSync(command, ['--version']).status === 0
+import { needs, toolPath } from '../support/tools.ts'
 
 const OPTIONS = [
   '--checks=all',
@@ -27,7 +24,7 @@ const OPTIONS = [
 /** Runs it to its end; returns what it printed, if it found anything. */
 async function findingsOf(origin: string): Promise<string> {
   using folder = temporaryFolder()
-  const child = spawn(command, ['run', `${origin}/openapi.json`, ...OPTIONS], {
+  const child = spawn(toolPath('schemathesis'), ['run', `${origin}/openapi.json`, ...OPTIONS], {
     cwd: folder.path,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -42,9 +39,8 @@ async function findingsOf(origin: string): Promise<string> {
 inEachShape((start) => {
   test(
     'E5: requests made up from the description get described answers, and no 5xx',
-    { skip: !isThere && CI === undefined ? HOW : false },
+    needs('schemathesis'),
     async () => {
-      assert.ok(isThere, HOW)
       await using app = await start()
       assert.equal(await findingsOf(app.origin), '')
       assert.doesNotMatch(app.log(), /ERROR|FATAL/)
