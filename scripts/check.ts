@@ -7,7 +7,7 @@ const TEST_TIMEOUT_MS = 300_000
 const STATIC_CHECKS: readonly (readonly string[])[] = [
   ['tsc'],
   ['tsc', '-p', 'web/dashboard'],
-  ['oxlint', '--deny-warnings', 'src', 'test', 'bench', 'scripts', 'web'],
+  ['oxlint', '--deny-warnings', 'src', 'test', 'bench', 'scripts', 'web', 'loadtest'],
   ['prettier', '--check', '--log-level=warn', '.'],
   ['knip', '--no-progress'],
 ]
