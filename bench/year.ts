@@ -44,6 +44,13 @@ const QUESTIONS: readonly Question[] = [
   { name: `a year’s totals of ${BANNERS} banners`, goalMs: 100, path: () => `/stats?${YEAR}` },
 ]
 
+interface Measured {
+  /** Milliseconds of each question's answers, sorted. */
+  readonly taken: readonly number[][]
+  /** Of the year's counts, and of its minutes alone. */
+  readonly bytes: { readonly all: number; readonly minutes: number }
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'tallymark-year-'))
 try {
   const embedded = await measureEmbedded()
@@ -52,20 +59,20 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function measureEmbedded(): Promise<number[][]> {
+async function measureEmbedded(): Promise<Measured> {
   const settings = { DATA_DIR: folder }
   await (await serve(settings))[Symbol.asyncDispose]() // makes the schema
-  fillSqlite(join(folder, 'tallymark.sqlite'))
-  return measure(settings)
+  const bytes = fillSqlite(join(folder, 'tallymark.sqlite'))
+  return { taken: await measure(settings), bytes }
 }
 
-async function measureOnPostgres(): Promise<number[][]> {
+async function measureOnPostgres(): Promise<Measured> {
   await using postgres = await startPostgres({ isDurable: true })
   await using database = await createDatabase(postgres.url)
   const settings = { DATABASE_URL: database.url }
   await (await serve(settings))[Symbol.asyncDispose]()
-  await fillPostgres(database.url)
-  return await measure(settings)
+  const bytes = await fillPostgres(database.url)
+  return { taken: await measure(settings), bytes }
 }
 
 function serve(settings: Record<string, string>) {
@@ -127,7 +134,7 @@ function anyMonth(): string {
   return `tsFrom=${from}&tsTo=${from + 31 * DAY_MS}`
 }
 
-function fillSqlite(file: string): void {
+function fillSqlite(file: string): Measured['bytes'] {
   using database = new DatabaseSync(file)
   database.exec(
     'pragma synchronous = off; pragma cache_size = -1000000; drop index minute_counts_by_minute',
@@ -152,10 +159,15 @@ function fillSqlite(file: string): void {
      pragma wal_checkpoint(truncate)`,
   )
   say('made', 'the year of the embedded store')
+  const size = database.prepare(
+    `select sum(pgsize) as bytes from dbstat where aggregate = true and name like ?`,
+  )
+  const bytesOf = (tables: string): number => Number(size.get(tables)?.['bytes'])
+  return { all: bytesOf('%_counts%'), minutes: bytesOf('minute_counts%') }
 }
 
 /** In the order in which rows would have come: those of an hour or day side by side. */
-async function fillPostgres(url: string): Promise<void> {
+async function fillPostgres(url: string): Promise<Measured['bytes']> {
   for (const statement of [
     `insert into minute_counts (banner_id, tally, hour, counts)
        select banner_id, 1, hour, (
@@ -182,12 +194,22 @@ async function fillPostgres(url: string): Promise<void> {
     await runSql(url, statement)
   }
   say('made', 'the year of Postgres')
+  const bytesOf = async (tables: string): Promise<number> => {
+    const [row] = await runSql(
+      url,
+      `select sum(pg_total_relation_size(oid))::float8 as bytes from pg_class
+       where relkind = 'r' and relname like $1`,
+      [tables],
+    )
+    return Number(row?.['bytes'])
+  }
+  return { all: await bytesOf('%\\_counts'), minutes: await bytesOf('minute\\_counts') }
 }
 
-function write(embedded: readonly number[][], postgres: readonly number[][]): Promise<void> {
+function write(embedded: Measured, postgres: Measured): Promise<void> {
   const lines = QUESTIONS.map(
     ({ name, goalMs }, index) =>
-      `| ${name} | ${goalMs} | ${cells(embedded[index])} | ${cells(postgres[index])} |`,
+      `| ${name} | ${goalMs} | ${cells(embedded.taken[index])} | ${cells(postgres.taken[index])} |`,
   )
   return writeSection(
     'Questions to a year of clicks',
@@ -197,10 +219,18 @@ a second are counted. Milliseconds from the request to the last byte of its answ
 
 | | goal | embedded: median | p95 | slowest | on Postgres: median | p95 | slowest |
 |---|---|---|---|---|---|---|---|
-${lines.join('\n')}`,
+${lines.join('\n')}
+
+The year takes ${gigabytes(embedded)} in the embedded store, and
+${gigabytes(postgres)} on Postgres.`,
   )
 }
 
 function cells(sorted: readonly number[] = []): string {
   return [0.5, 0.95, 1].map((share) => quantile(sorted, share).toFixed(1)).join(' | ')
+}
+
+function gigabytes({ bytes }: Measured): string {
+  const [all, minutes] = [bytes.all, bytes.minutes].map((each) => (each / 1e9).toFixed(2))
+  return `${all} GB (${minutes} of them are its minutes)`
 }
