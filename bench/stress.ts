@@ -1,10 +1,12 @@
 // `npm run stress`: loadtest/stress.js by k6 against each shape, started here with servers of its own. Ten
-// minutes each; `npm run stress -- kafka` runs one, PROFILE=short takes a minute.
+// minutes each; `npm run stress -- kafka` runs one, PROFILE=short takes a minute. Only the whole is written into
+// docs/benchmarks.md.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Admin } from '@platformatic/kafka'
 import { createDatabase } from '../test/support/database.ts'
 import { startKafka } from '../test/support/kafka.ts'
 import { startPostgres } from '../test/support/postgres.ts'
@@ -41,6 +43,14 @@ interface Run {
   /** Of the service's processes together, while k6 ran. */
   readonly cpuSeconds: number
   readonly rssBytes: number
+  /** What a click takes in the log of Kafka. */
+  readonly logBytes: number | undefined
+}
+
+interface Started {
+  readonly servers: readonly [Server, ...Server[]]
+  /** Bytes of the topic, where there is one. */
+  readonly topicBytes?: () => Promise<number>
 }
 
 if (spawnSync(k6, ['version']).status !== 0) {
@@ -56,12 +66,12 @@ if (unknown !== undefined) {
 const runs: Run[] = []
 for (const shape of SHAPES)
   if (asked.length === 0 || asked.includes(shape)) runs.push(await stress(shape))
-if (profile === 'full') await write(runs)
+if (profile === 'full' && runs.length === SHAPES.length) await write(runs)
 
 async function stress(shape: Shape): Promise<Run> {
   await using resources = new AsyncDisposableStack()
   const folder = resources.use(temporaryFolder())
-  const servers = await startShape(shape, folder.path, resources)
+  const { servers, topicBytes } = await startShape(shape, folder.path, resources)
   const [first] = servers
   while (!(await fetch(`http://127.0.0.1:${first.port}/readyz`)).ok) await pause(100)
   const cpu = () => servers.reduce((sum, server) => sum + server.cpuSeconds(), 0)
@@ -75,9 +85,12 @@ async function stress(shape: Shape): Promise<Run> {
   )
   await once(child, 'exit')
   if (child.exitCode !== 0) throw new Error(`${shape}: k6 ended with ${child.exitCode}`)
+  const summary = JSON.parse(readFileSync(file, 'utf8')) as Summary // what k6 writes
+  const logBytes = topicBytes && (await topicBytes()) / summary.metrics.iterations.count
   const run = {
     shape,
-    summary: JSON.parse(readFileSync(file, 'utf8')) as Summary, // what k6 writes
+    summary,
+    logBytes,
     cpuSeconds: cpu() - before,
     rssBytes: Math.max(...servers.map((server) => server.rssBytes())),
   }
@@ -89,23 +102,37 @@ async function startShape(
   shape: Shape,
   folder: string,
   resources: AsyncDisposableStack,
-): Promise<readonly [Server, ...Server[]]> {
+): Promise<Started> {
   const start = async (settings: Readonly<Record<string, string>>) => {
     const port = await freePort()
     const own = { LOG_LEVEL: 'warn', ...settings, PORT: String(port) }
     return resources.use(await startServer(port, ['run.mjs', 'dist/main.js'], own))
   }
-  if (shape === 'embedded') return [await start({ DATA_DIR: folder })]
+  if (shape === 'embedded') return { servers: [await start({ DATA_DIR: folder })] }
   const postgres = resources.use(await startPostgres({ isDurable: true }))
   const database = resources.use(await createDatabase(postgres.url))
   const settings = { DATABASE_URL: database.url }
-  if (shape === 'postgres') return [await start(settings)]
+  if (shape === 'postgres') return { servers: [await start(settings)] }
   const kafka = resources.use(await startKafka())
   const withKafka = { ...settings, KAFKA_BROKERS: kafka.brokers }
-  return [
+  const servers = [
     await start({ ...withKafka, ROLE: 'api' }),
     await start({ ...withKafka, ROLE: 'aggregator' }),
-  ]
+  ] as const
+  return { servers, topicBytes: () => bytesOfTopic(kafka.brokers) }
+}
+
+async function bytesOfTopic(brokers: string): Promise<number> {
+  const admin = new Admin({ clientId: 'bench', bootstrapBrokers: brokers.split(',') })
+  const { partitions } = (await admin.metadata({ topics: ['clicks'] })).topics.get('clicks') ?? {}
+  const whole = { name: 'clicks', partitions: Object.keys(partitions ?? {}).map(Number) }
+  const answers = await admin.describeLogDirs({ topics: [whole] })
+  await admin.close()
+  return answers
+    .flatMap(({ results }) => results)
+    .flatMap(({ topics }) => topics)
+    .flatMap((topic) => topic.partitions)
+    .reduce((sum, { partitionSize }) => sum + Number(partitionSize), 0)
 }
 
 function rowOf({ shape, summary: { metrics }, cpuSeconds, rssBytes }: Run): string[] {
@@ -144,11 +171,20 @@ async function write(all: readonly Run[]): Promise<void> {
     `k6 with the profile of the original service: 2 minutes up to 100 users, 6 minutes up to 500, 2 minutes
 down; each clicks on one of the banners 10 to 100, and pauses for 0.1 s. It must hold that 95 % of the answers
 take less than 200 ms, that less than 1 % fail, and that the statistics rise by exactly the number of
-answers 200. k6 takes a good part of the machine itself. RSS is that of the largest process at the end.
+answers 200. k6 takes a good part of the machine itself. CPU is that of the service's processes together, RSS
+that of the largest at the end.
 
 | ${head.join(' | ')} |
 |${head.map(() => '---:').join('|')}|
 ${rows}
-`,
+
+${logLine(all)}`,
   )
+}
+
+function logLine(all: readonly Run[]): string {
+  const bytes = all.find(({ logBytes }) => logBytes !== undefined)?.logBytes
+  return bytes === undefined
+    ? ''
+    : `A click without a key took ${bytes.toFixed(0)} bytes in the log of Kafka.`
 }
