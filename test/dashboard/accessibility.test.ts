@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import {
-  assertAccessible,
-  NEEDS_BROWSER,
-  openBrowser,
-  type TestBrowser,
-} from '../support/browser.ts'
+import { startTestApp } from '../support/app.ts'
+import { assertAccessible } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes, isDrawn } from '../support/shown.ts'
 
 /** A view, and what is seen once it is there. */
@@ -56,22 +52,14 @@ const SIGHTS: Readonly<Record<string, Sight>> = {
 const TOKENS = { READ_TOKEN: 'read-token-of-the-tests' }
 const EXPECTED = /^console\.error: .* (?:40[0134]|503) /
 
-describe('the dashboard for everybody', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
+describeDashboard('the dashboard for everybody', (at) => {
   before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
     await change(1, { name: LONG, url: `https://shop.example/${LONG}` })
-    for (const id of [1, 1, 3]) await fetch(`${app.origin}/counter/${id}`)
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
+    for (const id of [1, 1, 3]) await fetch(`${at.app.origin}/counter/${id}`)
   })
 
   async function change(id: number, wanted: Record<string, string>): Promise<void> {
-    const answer = await fetch(`${app.origin}/banners/${id}`, {
+    const answer = await fetch(`${at.app.origin}/banners/${id}`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(wanted),
@@ -83,7 +71,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
     // In other colours the same page can only be seen less well.
     const rules = colorScheme === 'dark' ? ['color-contrast'] : undefined
     test(`D16: every view can be used by everybody, in ${colorScheme} colours`, async () => {
-      await using opened = await browser.newPage(app.origin, { colorScheme })
+      await using opened = await at.newPage({ colorScheme })
       const { page } = opened
       for (const [name, { address, ready }] of Object.entries(SIGHTS)) {
         await page.goto(address)
@@ -107,7 +95,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
 
     test(`D16: the question for a token can be answered by everybody, in ${colorScheme} colours`, async () => {
       await using guarded = await startTestApp(TOKENS)
-      await using opened = await browser.newPage(guarded.origin, { colorScheme })
+      await using opened = await at.browser.newPage(guarded.origin, { colorScheme })
       const { page } = opened
       await page.goto('/')
       await page.getByRole('dialog').waitFor()
@@ -123,9 +111,9 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
   for (const locale of ['en-GB', 'ru-RU']) {
     test(`D16: nothing is wider than a telephone, ${locale}`, async () => {
       const viewport = { width: 390, height: 844 }
-      await using opened = await browser.newPage(app.origin, { locale, viewport })
+      await using opened = await at.newPage({ locale, viewport })
       await using guarded = await startTestApp(TOKENS)
-      await using asked = await browser.newPage(guarded.origin, { locale, viewport })
+      await using asked = await at.browser.newPage(guarded.origin, { locale, viewport })
       const { page } = opened
       for (const [name, { address, ready }] of Object.entries(SIGHTS)) {
         await page.goto(address)
@@ -142,7 +130,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`D16: the edges of controls and the fainter line are seen, in ${colorScheme} colours`, async () => {
-      await using opened = await browser.newPage(app.origin, { colorScheme })
+      await using opened = await at.newPage({ colorScheme })
       const { page } = opened
       await page.goto('/#/banners/3')
       await page.getByRole('button', { name: 'Save' }).waitFor()
@@ -165,7 +153,7 @@ describe('the dashboard for everybody', NEEDS_BROWSER, () => {
   }
 
   test('D16: the colours are those of the system, also when it changes them, and of the chart', async () => {
-    await using opened = await browser.newPage(app.origin, { colorScheme: 'light' })
+    await using opened = await at.newPage({ colorScheme: 'light' })
     const { page } = opened
     await page.goto('/#/banners/3')
     await becomes(() => isDrawn(page, 'accent'), true)

@@ -1,36 +1,21 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { jsonOf, startTestApp, type TestApp } from '../support/app.ts'
-import {
-  assertAccessible,
-  NEEDS_BROWSER,
-  openBrowser,
-  type TestBrowser,
-} from '../support/browser.ts'
+import { jsonOf } from '../support/app.ts'
+import { assertAccessible } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes } from '../support/shown.ts'
 
 const REFUSED = /^console\.error: .* 4(?:00|03|09|10) /
 
-describe('the forms for banners', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('the forms for banners', (at) => {
   async function banner(id: number) {
-    const answer = await fetch(`${app.origin}/banners/${id}`)
+    const answer = await fetch(`${at.app.origin}/banners/${id}`)
     return await jsonOf(answer)
   }
 
   async function changeElsewhere(id: number, change: Record<string, unknown>): Promise<void> {
-    const answer = await fetch(`${app.origin}/banners/${id}`, {
+    const answer = await fetch(`${at.app.origin}/banners/${id}`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(change),
@@ -40,7 +25,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
 
   /** What the service itself says of a field. */
   async function messageOf(field: string, body: Record<string, unknown>): Promise<string> {
-    const answer = await fetch(`${app.origin}/banners`, {
+    const answer = await fetch(`${at.app.origin}/banners`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -52,7 +37,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   }
 
   test('D12: a banner is added from the overview, under the next free number or a wanted one', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await page.getByRole('link', { name: 'Add a banner' }).click()
@@ -76,7 +61,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: what is wrong with a new banner stands beside the field, in the words of the service', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/new')
     const add = page.getByRole('button', { name: 'Add a banner' })
@@ -115,7 +100,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: a banner is renamed and its destination set and cleared', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/1')
     const [name, url] = ['Name', 'Destination'].map((each) =>
@@ -144,7 +129,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: a banner is paused, resumed, archived and brought back', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/2')
     for (const [button, status, code] of [
@@ -165,13 +150,13 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
       if (status === 'active') await becomes(() => page.locator('h1 .badge').count(), 0)
       else await badge.waitFor()
       assert.equal((await banner(2))['status'], status)
-      assert.equal((await fetch(`${app.origin}/counter/2`)).status, code)
+      assert.equal((await fetch(`${at.app.origin}/counter/2`)).status, code)
     }
     await opened.assertClean()
   })
 
   test('D12: who is asked whether clicks shall be refused may say no', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/4')
     const archive = page.locator('form').getByRole('button', { name: 'Archive' })
@@ -191,7 +176,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: saving leaves alone what somebody else has changed meanwhile', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/5')
     await page.getByRole('textbox', { name: 'Name' }).fill('Mine')
@@ -205,7 +190,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: an answer from before a change does not undo it on the page', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/6')
     await page.getByRole('heading', { name: 'Banner 6', level: 1 }).waitFor()
@@ -234,7 +219,7 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
   })
 
   test('D12: a name that looks like a tag stays text, wherever it stands', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const name = '<img src=x onerror="window.wasRun = true">'
     await page.goto('/#/new')
@@ -255,9 +240,9 @@ describe('the forms for banners', NEEDS_BROWSER, () => {
 
   test('D12: who may not change banners from where they are is told why, and is asked for nothing', async () => {
     const headers = { 'X-Forwarded-For': '192.0.2.7' } // as a proxy adds it
-    await using opened = await browser.newPage(app.origin, { extraHTTPHeaders: headers })
+    await using opened = await at.newPage({ extraHTTPHeaders: headers })
     const { page } = opened
-    const answer = await fetch(`${app.origin}/banners/3`, {
+    const answer = await fetch(`${at.app.origin}/banners/3`, {
       method: 'PATCH',
       headers: { ...headers, 'content-type': 'application/json' },
       body: '{}',

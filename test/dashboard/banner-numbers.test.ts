@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { text } from 'node:stream/consumers'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
 import { becomes, figureOf, isDrawn, rowsOf } from '../support/shown.ts'
 
@@ -26,15 +25,11 @@ interface Stats {
   readonly counts: readonly { readonly timestamp: string; readonly count: number }[]
 }
 
-describe('the numbers of a banner', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-    if (app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
+describeDashboard('the numbers of a banner', (at) => {
+  before(() => {
+    if (at.app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
     fillHistory({
-      folder: app.store.folder,
+      folder: at.app.store.folder,
       bannerIds: [42],
       ...HISTORY,
       // Another count each hour, and one minute that has the most.
@@ -45,20 +40,16 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     })
     // One click a minute.
     fillHistory({
-      folder: app.store.folder,
+      folder: at.app.store.folder,
       bannerIds: [8],
       from: Date.now() - 80 * 24 * HOUR_MS,
       to: Date.now(),
       countOf: () => 1,
     })
   })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
 
   async function ask(query: Record<string, string>): Promise<Response> {
-    const answer = await fetch(`${app.origin}/stats/42?${String(new URLSearchParams(query))}`)
+    const answer = await fetch(`${at.app.origin}/stats/42?${String(new URLSearchParams(query))}`)
     assert.equal(answer.status, 200)
     return answer
   }
@@ -68,7 +59,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   }
 
   test('D11: the table, the chart and the file have the numbers that the service answers', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const { counts } = await stats(DAY)
     const { counts: countsBefore } = await stats(DAY_BEFORE)
@@ -108,7 +99,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: total, busiest minute, average and the period before are those of the service', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(ADDRESS)
     const { total } = await stats(DAY)
@@ -127,7 +118,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: steady clicks are no fall while a period runs', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     for (const [range, step] of [
       ['hour', 'minute'],
@@ -151,7 +142,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: numbers of the choice before are dimmed, and saved for nobody', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(ADDRESS)
     await page.getByText('From 26 Oct 2025, 00:00 to 27 Oct 2025, 00:00').waitFor()
@@ -177,7 +168,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: a step longer than the range is no choice, and what is read beyond the range is told', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/8?range=today&step=month&tz=UTC')
     await page.waitForURL(/step=hour/)
@@ -193,7 +184,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: the file is of what is shown in any zone and step, without what is still to come', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     for (const [tz, step] of [
       ['UTC', 'day'],
@@ -220,11 +211,11 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: a click appears by itself, in a minute that is shown to be open', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/9')
     await page.getByText('No clicks in this range.').waitFor()
-    assert.equal((await fetch(`${app.origin}/counter/9`)).status, 200)
+    assert.equal((await fetch(`${at.app.origin}/counter/9`)).status, 200)
     await becomes(() => figureOf(page, 'Total'), '1')
     await page.getByText('Dashed: not complete yet.').waitFor()
     await page.getByRole('button', { name: 'Table' }).click()
@@ -232,7 +223,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await latest.getByText('incomplete').waitFor()
     const open = page.getByRole('row').filter({ hasText: 'incomplete' })
     assert.ok((await open.count()) <= 2) // a minute may just have ended
-    assert.equal((await fetch(`${app.origin}/counter/9`, { method: 'POST' })).status, 200)
+    assert.equal((await fetch(`${at.app.origin}/counter/9`, { method: 'POST' })).status, 200)
     await becomes(() => figureOf(page, 'Total'), '2')
     await becomes(
       async () => (await rowsOf(page)).reduce((sum, [, count]) => sum + Number(count), 0),
@@ -242,7 +233,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: an answer that is some seconds behind says so in words, and how far', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     let behindMs = 12_000
     await page.route('**/series?*', async (route) => {
@@ -262,7 +253,7 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D11: too many steps for a chart are refused in words, and the way out is left open', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?from=2025-01-01T00:00Z&to=2025-12-31T00:00Z&step=minute&tz=UTC')
     await page.getByText('Too many points for one chart: choose a longer step.').waitFor()

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
 import { becomes, figureOf, rowsOf } from '../support/shown.ts'
 
@@ -18,34 +17,26 @@ const AGES = new Map([
 const OLD = { from: Date.parse('2026-03-01T00:00Z'), to: Date.parse('2026-04-03T00:00Z') }
 const WEEK = 'from=2026-03-02T00:00Z&to=2026-03-09T00:00Z'
 
-describe('the page of a banner', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
+describeDashboard('the page of a banner', (at) => {
+  before(() => {
     fillOld()
     fillRecent()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
   })
 
   /** Banner 42 in March 2026: some clicks an hour, most of them around noon. */
   function fillOld(): void {
-    if (app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
+    if (at.app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
     const countOf = (_: number, minute: number): number =>
       (minute / MINUTE_MS) % 17 === 0 ? 1 + (Math.floor(minute / HOUR_MS) % 24) : 0
-    fillHistory({ folder: app.store.folder, bannerIds: [42], ...OLD, countOf })
+    fillHistory({ folder: at.app.store.folder, bannerIds: [42], ...OLD, countOf })
   }
 
   function fillRecent(): void {
-    if (app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
+    if (at.app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
     const now = Date.now()
     const clicks = new Map([...AGES].map(([age, count]) => [minuteOf(now - age), count]))
     fillHistory({
-      folder: app.store.folder,
+      folder: at.app.store.folder,
       bannerIds: [7],
       from: now - 21 * DAY_MS,
       to: now,
@@ -54,13 +45,13 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   }
 
   async function stats(id: number, query: Record<string, string>): Promise<Stats> {
-    const answer = await fetch(`${app.origin}/stats/${id}?${String(new URLSearchParams(query))}`)
+    const answer = await fetch(`${at.app.origin}/stats/${id}?${String(new URLSearchParams(query))}`)
     assert.equal(answer.status, 200)
     return (await answer.json()) as Stats // the service's own tests hold it to that
   }
 
   test('D10: back, forward and reload keep the view, and whoever is sent the address sees the same', async () => {
-    await using opened = await browser.newPage(app.origin, { timezoneId: 'Europe/Berlin' })
+    await using opened = await at.newPage({ timezoneId: 'Europe/Berlin' })
     const { page } = opened
     await page.goto(`/#/banners/42?${WEEK}`)
     await page.getByRole('heading', { name: 'Banner 42', level: 1 }).waitFor()
@@ -83,7 +74,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await becomes(() => rowsOf(page), rows)
     assert.equal(page.url(), address)
 
-    await using other = await browser.newPage(app.origin, { timezoneId: 'America/New_York' })
+    await using other = await at.newPage({ timezoneId: 'America/New_York' })
     await other.page.goto(address)
     await becomes(() => rowsOf(other.page), rows)
     assert.equal(await other.page.getByLabel('Time zone').inputValue(), 'Europe/Berlin')
@@ -92,7 +83,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: going back from a free range shows the preset that was chosen before it', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?range=7days')
     const preset = page.getByRole('button', { name: '7 days', pressed: true })
@@ -107,7 +98,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: what is pressed is the range that is shown, whether or not its form is open', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?range=7days')
     const preset = page.getByRole('button', { name: '7 days' })
@@ -139,7 +130,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: each preset shows its time, by the clock of the chosen zone, in a step that suits it', async () => {
-    await using opened = await browser.newPage(app.origin, { timezoneId: 'Asia/Kolkata' })
+    await using opened = await at.newPage({ timezoneId: 'Asia/Kolkata' })
     const { page } = opened
     await page.goto('/#/banners/7')
     const now = Date.now()
@@ -160,7 +151,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: each step adds up to the same, and pages of a hundred have them all', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(`/#/banners/42?${WEEK}&tz=UTC&as=table`)
     const { total } = await stats(42, {
@@ -191,7 +182,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: a free range is read by the clock of the zone, also on the day when it is put forward', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?tz=Europe/Berlin&as=table')
     await chooseRange(page, '2026-03-29T00:00', '2026-03-30T00:00')
@@ -205,7 +196,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: a range that ends before it begins is refused in words, and the view stays', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42')
     await page.waitForURL(/step=minute/)
@@ -217,7 +208,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: dragging over the chart looks closer, and the way back leads out again', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(`/#/banners/42?${WEEK}&step=hour&tz=UTC`)
     const plot = page.getByRole('img', { name: /^Clicks on Banner 42/ }).locator('.u-over')
@@ -245,7 +236,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: a drag that leaves the chart goes on, whatever is counted meanwhile', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/9')
     const plot = page.getByRole('img', { name: /^Clicks on Banner 9 over time, 0/ })
@@ -256,7 +247,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
     await page.mouse.move(box.x + 100, box.y + 100)
     await page.mouse.down()
     await page.mouse.move(box.x + 200, box.y - 60, { steps: 5 }) // above it
-    assert.equal((await fetch(`${app.origin}/counter/9`)).status, 200)
+    assert.equal((await fetch(`${at.app.origin}/counter/9`)).status, 200)
     await becomes(() => figureOf(page, 'Total'), '1')
     const isSame = `window.canvas === document.querySelector('[role=img] canvas').toDataURL()`
     assert.equal(await page.evaluate(isSame), true)
@@ -266,7 +257,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: the time zone is the browser’s at first, and the one that was chosen ever after', async () => {
-    await using opened = await browser.newPage(app.origin, { timezoneId: 'America/New_York' })
+    await using opened = await at.newPage({ timezoneId: 'America/New_York' })
     const { page } = opened
     const zone = page.getByLabel('Time zone')
     await page.goto('/#/banners/42')
@@ -288,10 +279,10 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: a banner that is not there is said to be unknown, and so is an address that leads nowhere', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/999')
-    const answer = await fetch(`${app.origin}/banners/999`)
+    const answer = await fetch(`${at.app.origin}/banners/999`)
     const { detail } = (await answer.json()) as { detail: string } // problem+json
     await page.getByRole('heading', { name: detail, level: 1 }).waitFor()
     await page.getByRole('link', { name: 'To the overview' }).click()
@@ -306,7 +297,7 @@ describe('the page of a banner', NEEDS_BROWSER, () => {
   })
 
   test('D10: what cannot be read in an address is left out, and the address corrected', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(
       '/#/banners/42?from=soon&to=later&range=aeon&step=fortnight&tz=Mars/Olympus&as=pie',

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { snippets } from '../../web/dashboard/banner/snippets.ts'
-import { jsonOf, PAUSED, startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { jsonOf, PAUSED } from '../support/app.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes, figureOf } from '../support/shown.ts'
 
 const TITLES = ['curl', 'HTML', 'JavaScript'] as const
@@ -22,25 +22,14 @@ test('D14: the line of HTML escapes what would be a tag or end an attribute', ()
   )
 })
 
-describe('the lines that count a click', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('the lines that count a click', (at) => {
   async function totalOf(id: number): Promise<number> {
-    return Number((await jsonOf(await fetch(`${app.origin}/stats/${id}`)))['total'])
+    return Number((await jsonOf(await fetch(`${at.app.origin}/stats/${id}`)))['total'])
   }
 
   test('D14: each line is copied as it stands there', async () => {
     const permissions = ['clipboard-read', 'clipboard-write']
-    await using opened = await browser.newPage(app.origin, { permissions })
+    await using opened = await at.newPage({ permissions })
     const { page } = opened
     await page.goto('/#/banners/42')
     for (const title of TITLES) {
@@ -49,13 +38,13 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
       await copy.getByText('Copied').waitFor()
       const copied = await page.evaluate<string>('navigator.clipboard.readText()')
       assert.equal(copied, await lineOf(page, title))
-      assert.ok(copied.includes(`${app.origin}/counter/42`))
+      assert.ok(copied.includes(`${at.app.origin}/counter/42`))
     }
     await opened.assertClean()
   })
 
   test('D14: where nothing can be copied, the page says so, and the line can be selected', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.addInitScript(`Object.defineProperty(navigator, 'clipboard', { value: undefined })`)
     await page.goto('/#/banners/42')
@@ -65,7 +54,7 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
   })
 
   test('D14: the line for a terminal counts a click', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/1')
     const line = await lineOf(page, 'curl')
@@ -78,10 +67,10 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
   })
 
   test('D14: the lines of HTML and JavaScript count a click on the page of somebody else', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const name = 'Mind <b>the</b> "gap" & go'
-    const answer = await fetch(`${app.origin}/banners/2`, {
+    const answer = await fetch(`${at.app.origin}/banners/2`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name }),
@@ -95,7 +84,7 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
       `<!doctype html><title>Shop</title><link rel="icon" href="data:,">${html}
        <button>Buy</button><script>const element = ${element}; ${script}</script>`,
     )
-    await using visitor = await browser.newPage(shop.origin)
+    await using visitor = await at.browser.newPage(shop.origin)
     await visitor.page.goto('/')
     await visitor.page.getByRole('link', { name, exact: true }).click()
     await becomes(() => totalOf(2), 1)
@@ -108,7 +97,7 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
   })
 
   test('D14: a test click is sent with a button, and seen to arrive', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/3')
     const send = page.getByRole('button', { name: 'Send a test click' })
@@ -128,7 +117,7 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
   })
 
   test('D14: a test click has arrived once the statistics are complete up to it', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     let isBehind = true
     const completeUntil = new Date().toISOString()
@@ -151,9 +140,9 @@ describe('the lines that count a click', NEEDS_BROWSER, () => {
   })
 
   test('D14: a test click on a paused banner shows what the service answers to it', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
-    const refused = await fetch(`${app.origin}/counter/${PAUSED}`)
+    const refused = await fetch(`${at.app.origin}/counter/${PAUSED}`)
     assert.equal(refused.status, 410)
     const { detail } = await jsonOf(refused)
     await page.goto(`/#/banners/${PAUSED}`)

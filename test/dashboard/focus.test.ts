@@ -1,26 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { startTestApp } from '../support/app.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes } from '../support/shown.ts'
 
 const ADMIN_TOKEN = 'admin-token-of-the-tests'
 
-describe('the focus on the dashboard', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('the focus on the dashboard', (at) => {
   test('D16: what was pressed keeps the focus while the service works, and takes no second press', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const changes = holdChanges(page)
     await page.goto('/#/banners/1')
@@ -40,7 +29,7 @@ describe('the focus on the dashboard', NEEDS_BROWSER, () => {
 
   test('D16: after a test click its button has the focus, also the first click of all', async () => {
     await using fresh = await startTestApp()
-    await using opened = await browser.newPage(fresh.origin)
+    await using opened = await at.browser.newPage(fresh.origin)
     const { page } = opened
     await page.goto('/')
     for (const path of ['/', '/#/banners/1']) {
@@ -54,7 +43,7 @@ describe('the focus on the dashboard', NEEDS_BROWSER, () => {
   })
 
   test('D16: the last page of a table is reached without losing the place', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(
       '/#/banners/1?from=2026-03-01T00:00Z&to=2026-03-08T00:00Z&step=hour&tz=UTC&as=table',
@@ -76,7 +65,7 @@ describe('the focus on the dashboard', NEEDS_BROWSER, () => {
 
   test('D16: the question for a token gives the focus back to what was pressed', async () => {
     await using guarded = await startTestApp({ ADMIN_TOKEN })
-    await using opened = await browser.newPage(guarded.origin)
+    await using opened = await at.browser.newPage(guarded.origin)
     const { page } = opened
     await page.goto('/#/banners/1')
     await page.getByRole('textbox', { name: 'Name' }).fill('By the admin')

@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { jsonOf, startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { jsonOf, startTestApp } from '../support/app.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes } from '../support/shown.ts'
 
 /** More than any view has. */
 const STOPS_MAX = 60
 
-describe('the dashboard by keyboard', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('the dashboard by keyboard', (at) => {
   test('D16: Tab leads to everything of a banner that can be pressed or filled in, in its order', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42')
     await page.getByRole('button', { name: 'Archive' }).waitFor()
@@ -58,7 +47,7 @@ describe('the dashboard by keyboard', NEEDS_BROWSER, () => {
   })
 
   test('D16: the first stop leads past the head of the page', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await page.getByRole('searchbox').waitFor()
@@ -75,7 +64,7 @@ describe('the dashboard by keyboard', NEEDS_BROWSER, () => {
   })
 
   test('D16: a range is chosen and a banner added without a mouse', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?tz=UTC')
     await page.getByRole('button', { name: 'Archive' }).waitFor()
@@ -98,14 +87,17 @@ describe('the dashboard by keyboard', NEEDS_BROWSER, () => {
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'By keyboard', level: 1 }).waitFor()
     const [, id = ''] = /#\/banners\/(\d+)/.exec(page.url()) ?? []
-    assert.equal((await jsonOf(await fetch(`${app.origin}/banners/${id}`)))['name'], 'By keyboard')
+    assert.equal(
+      (await jsonOf(await fetch(`${at.app.origin}/banners/${id}`)))['name'],
+      'By keyboard',
+    )
     await opened.assertClean()
   })
 
   test('D16: the question for a token has the focus, keeps it, and Escape declines', async () => {
     const READ_TOKEN = 'read-token-of-the-tests'
     await using guarded = await startTestApp({ READ_TOKEN })
-    await using opened = await browser.newPage(guarded.origin)
+    await using opened = await at.browser.newPage(guarded.origin)
     const { page } = opened
     await page.goto('/')
     const dialog = page.getByRole('dialog')

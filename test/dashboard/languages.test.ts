@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import { ERRORS } from '../../src/errors.ts'
 import { Language, preferredLanguage } from '../../web/dashboard/text/language.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
 import { becomes, figureOf, rowsOf } from '../support/shown.ts'
 
@@ -73,27 +72,19 @@ test('D15: the first language that somebody reads and the page speaks is taken, 
   assert.equal(preferredLanguage([]), 'en')
 })
 
-describe('the languages of the dashboard', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-    if (app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
+describeDashboard('the languages of the dashboard', (at) => {
+  before(() => {
+    if (at.app.store.kind !== 'sqlite') throw new Error('only the embedded store can be filled')
     fillHistory({
-      folder: app.store.folder,
+      folder: at.app.store.folder,
       bannerIds: [42],
       ...HISTORY,
       countOf: (_, minute) => ((minute / MINUTE_MS) % 10 === 0 ? 1_000 : 0),
     })
   })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
 
   test('D15: whoever reads Russian gets it, with the numbers and dates of it', async () => {
-    await using opened = await browser.newPage(app.origin, { locale: 'ru-RU' })
+    await using opened = await at.newPage({ locale: 'ru-RU' })
     const { page } = opened
     await page.goto('/')
     await page.getByRole('heading', { name: 'Баннеры' }).waitFor()
@@ -114,7 +105,7 @@ describe('the languages of the dashboard', NEEDS_BROWSER, () => {
   })
 
   test('D15: a switch changes the language everywhere at once, and is remembered', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/banners/42?from=2026-02-01T00:00Z&to=2026-02-02T00:00Z&step=hour&tz=UTC')
     await page.getByRole('img', { name: 'Clicks on Banner 42 over time, 144,000 in all' }).waitFor()
@@ -141,7 +132,7 @@ describe('the languages of the dashboard', NEEDS_BROWSER, () => {
   })
 
   test('D15: every view is Russian to those who read it, but for names and what the service answers', async () => {
-    await using opened = await browser.newPage(app.origin, { locale: 'ru-RU' })
+    await using opened = await at.newPage({ locale: 'ru-RU' })
     const { page } = opened
     const known = /Tallymark|API|English|Banner \d+|Paused|CSV|HTML|JavaScript|https:\/\/\S+|UTC/g
     for (const [address, heading] of [

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes } from '../support/shown.ts'
 import { click, clicksOf, rowOf, shows, statusOf } from './overview-page.ts'
 
@@ -10,23 +9,19 @@ const HOSTILE = `<img src=x onerror="document.title='owned'">`
 const ENTITIES = '&lt;b&gt; "quoted" ${1} %41'
 const IDS = { hostile: 777, entities: 778 }
 
-describe('names that are no words', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
+describeDashboard('names that are no words', (at) => {
   before(async () => {
-    app = await startTestApp()
-    await addBanner(app.origin, { id: IDS.hostile, name: HOSTILE, url: `https://a.example/?"'<b>` })
-    await addBanner(app.origin, { id: IDS.entities, name: ENTITIES, url: null })
-    await click(app.origin, IDS.hostile, 2)
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
+    await addBanner(at.app.origin, {
+      id: IDS.hostile,
+      name: HOSTILE,
+      url: `https://a.example/?"'<b>`,
+    })
+    await addBanner(at.app.origin, { id: IDS.entities, name: ENTITIES, url: null })
+    await click(at.app.origin, IDS.hostile, 2)
   })
 
   test('D5: a name of HTML stays text in the list, in the search and in the address', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await shows(clicksOf(page, HOSTILE), '2')
@@ -44,7 +39,7 @@ describe('names that are no words', NEEDS_BROWSER, () => {
   })
 
   test('D5: a name of HTML stays text on the page of its banner, and in the lines to copy', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await page.getByRole('link', { name: HOSTILE }).click()
@@ -73,7 +68,7 @@ describe('names that are no words', NEEDS_BROWSER, () => {
         return { elements: body.querySelectorAll('*').length, text: link.textContent, href: link.getAttribute('href') }
       })()`,
     )
-    const { url } = (await (await fetch(`${app.origin}/banners/${IDS.hostile}`)).json()) as {
+    const { url } = (await (await fetch(`${at.app.origin}/banners/${IDS.hostile}`)).json()) as {
       url: string
     }
     assert.deepEqual(pasted, { elements: 1, text: HOSTILE, href: url })
@@ -81,7 +76,7 @@ describe('names that are no words', NEEDS_BROWSER, () => {
   })
 
   test('D5: what the service says of a name or a destination stays text beside its field', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto(`/#/banners/${IDS.hostile}`)
     await page.getByRole('textbox', { name: 'Destination' }).fill(`javascript:${HOSTILE}`)

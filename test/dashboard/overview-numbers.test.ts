@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import { Temporal } from 'temporal-polyfill'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
 import {
   recordedTotals,
@@ -19,31 +18,23 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const BANNER_IDS = [1, 2, 3, 4, 5]
 
-describe('the numbers of the overview', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    assert.ok(app.store.kind === 'sqlite')
+describeDashboard('the numbers of the overview', (at) => {
+  before(() => {
+    assert.ok(at.app.store.kind === 'sqlite')
     const now = Date.now()
     fillHistory({
-      folder: app.store.folder,
+      folder: at.app.store.folder,
       bannerIds: BANNER_IDS,
       from: now - 40 * DAY_MS,
       to: now - 2 * MINUTE_MS,
       // Each minute has another count: one too many or too few is seen.
       countOf: (id, minute) => (minute / MINUTE_MS) % (id + 7),
     })
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
   })
 
   test('D7: each range has the numbers of /stats, in the time zone of the reader', async () => {
     const tz = 'Asia/Kathmandu' // days begin at a quarter past an hour
-    await using opened = await browser.newPage(app.origin, { timezoneId: tz })
+    await using opened = await at.newPage({ timezoneId: tz })
     const { page } = opened
     await page.goto('/')
     const range = page.getByRole('group', { name: 'Range' })
@@ -55,7 +46,7 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
       await range.getByRole('button', { name }).click()
       await become(
         () => tableOf(page),
-        () => tableOfService(app.origin, startOfDay(tz, days), Date.now(), tz),
+        () => tableOfService(at.app.origin, startOfDay(tz, days), Date.now(), tz),
       )
     }
     await range.getByRole('button', { name: 'Custom range' }).click()
@@ -66,20 +57,20 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
     const whole = (instant: number): number => instant - (instant % MINUTE_MS)
     await become(
       () => tableOf(page),
-      () => tableOfService(app.origin, whole(from), whole(to), tz),
+      () => tableOfService(at.app.origin, whole(from), whole(to), tz),
     )
     await page.reload() // the address has the range
     await become(
       () => tableOf(page),
-      () => tableOfService(app.origin, whole(from), whole(to), tz),
+      () => tableOfService(at.app.origin, whole(from), whole(to), tz),
     )
     await opened.assertClean()
   })
 
   test('D7: the zone is shown and chosen beside the range, and stands in the address', async () => {
     const tz = 'Asia/Tokyo'
-    await using opened = await browser.newPage(app.origin)
-    await using other = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
+    await using other = await at.newPage()
     const { page } = opened
     await page.goto('/#/?range=today')
     await page.waitForURL(/range=today&tz=UTC/)
@@ -91,7 +82,7 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
       await each.goto(page.url())
       await become(
         () => tableOf(each),
-        () => tableOfService(app.origin, startOfDay(tz, 0), Date.now(), tz),
+        () => tableOfService(at.app.origin, startOfDay(tz, 0), Date.now(), tz),
       )
       assert.equal(await each.getByLabel('Time zone').inputValue(), tz)
     }
@@ -109,7 +100,7 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
 
   test('D7: a clock of the browser that is hours wrong changes nothing', async () => {
     for (const wrongByMs of [-5 * HOUR_MS, 30 * HOUR_MS]) {
-      await using opened = await browser.newPage(app.origin)
+      await using opened = await at.newPage()
       const { page } = opened
       await page.addInitScript(`{
         const right = Date.now
@@ -117,34 +108,34 @@ describe('the numbers of the overview', NEEDS_BROWSER, () => {
       }`)
       await page.goto('/')
       await statusOf(page, /^Live$/).waitFor()
-      await click(app.origin, 2)
-      await showsLastHour(page, app.origin)
+      await click(at.app.origin, 2)
+      await showsLastHour(page, at.app.origin)
       await become(
         () => figure(page, 'Last 24 hours').innerText(),
-        async () => digits((await totals(app.origin, Date.now() - DAY_MS, Date.now())).total),
+        async () => digits((await totals(at.app.origin, Date.now() - DAY_MS, Date.now())).total),
       )
       const today = page.getByRole('button', { name: 'Today' })
       await today.click()
       await become(
         () => tableOf(page),
-        () => tableOfService(app.origin, startOfDay('UTC', 0), Date.now(), 'UTC'),
+        () => tableOfService(at.app.origin, startOfDay('UTC', 0), Date.now(), 'UTC'),
       )
       await opened.assertClean()
     }
   })
 
   test('D7: what was counted while the tab was hidden is there when it is seen again', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await statusOf(page, /^Live$/).waitFor()
-    await showsLastHour(page, app.origin)
-    const earlier = (await totals(app.origin, Date.now() - HOUR_MS, Date.now())).total
+    await showsLastHour(page, at.app.origin)
+    const earlier = (await totals(at.app.origin, Date.now() - HOUR_MS, Date.now())).total
     await recordTotals(page)
     await setHidden(page, true)
-    await click(app.origin, 3, 7)
+    await click(at.app.origin, 3, 7)
     await setHidden(page, false)
-    await showsLastHour(page, app.origin)
+    await showsLastHour(page, at.app.origin)
     const least = Math.min(...(await recordedTotals(page)))
     // Minutes that the range leaves behind are the only reason for less.
     assert.ok(least >= earlier - 2 * BANNER_IDS.length * 12, `${least} of ${earlier}`)

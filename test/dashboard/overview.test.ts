@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import {
-  assertAccessible,
-  NEEDS_BROWSER,
-  openBrowser,
-  type TestBrowser,
-} from '../support/browser.ts'
+import { type TestApp } from '../support/app.ts'
+import { assertAccessible } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
 import { click, clicksOf, digits, figure, names, rowOf, shows, statusOf } from './overview-page.ts'
 
@@ -20,13 +16,10 @@ const COUNTS = new Map([
   [42, 30],
 ])
 
-describe('the overview', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
+describeDashboard('the overview', (at) => {
+  before(() => {
     const from = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 30 * MINUTE_MS
-    const history = { folder: folderOf(app), bannerIds: [...COUNTS.keys()] }
+    const history = { folder: folderOf(at.app), bannerIds: [...COUNTS.keys()] }
     fillHistory({
       ...history,
       from,
@@ -40,15 +33,10 @@ describe('the overview', NEEDS_BROWSER, () => {
       to: from - 299 * MINUTE_MS,
       countOf: () => 5,
     })
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
   })
 
   test('D5: it shows the last minute, hour and day, and every banner, most clicked first', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await shows(figure(page, 'This minute and the last'), '0')
@@ -68,7 +56,7 @@ describe('the overview', NEEDS_BROWSER, () => {
   })
 
   test('D5: a click sent by HTTP is seen without a reload, and nothing moves but numbers', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await page.evaluate(`window.isStillHere = true`)
@@ -76,7 +64,7 @@ describe('the overview', NEEDS_BROWSER, () => {
     await shows(figure(page, 'Click rate'), '0')
     await shows(clicksOf(page, 'Banner 1'), digits(999))
     const places = await boxes(page)
-    await click(app.origin, 1)
+    await click(at.app.origin, 1)
     await shows(clicksOf(page, 'Banner 1'), digits(1_000))
     await shows(figure(page, 'This minute and the last'), '1')
     await shows(figure(page, 'Last hour'), '1,000,000')
@@ -88,8 +76,8 @@ describe('the overview', NEEDS_BROWSER, () => {
   })
 
   test('D5: rows change places by themselves, but not while somebody points at them', async () => {
-    await using pointing = await browser.newPage(app.origin)
-    await using other = await browser.newPage(app.origin)
+    await using pointing = await at.newPage()
+    await using other = await at.newPage()
     await pointing.page.goto('/')
     await pointing.page.getByRole('searchbox').fill('Banner ') // everything but the paused one
     await shows(clicksOf(pointing.page, 'Banner 42'), '30')
@@ -99,11 +87,11 @@ describe('the overview', NEEDS_BROWSER, () => {
     const order = await names(pointing.page)
     assert.deepEqual(order.slice(2, 4), ['Banner 42', 'Banner 2'])
     await shows(clicksOf(other.page, 'Banner 2'), '20')
-    await click(app.origin, 2, 25)
+    await click(at.app.origin, 2, 25)
     await shows(clicksOf(pointing.page, 'Banner 2'), '45')
     // The page that nobody points at was opened later, so that it has less reason to sort.
     await shows(other.page.getByRole('rowheader').nth(2), 'Banner 2')
-    await click(app.origin, 2, 5)
+    await click(at.app.origin, 2, 5)
     await shows(clicksOf(pointing.page, 'Banner 2'), '50')
     assert.deepEqual(await names(pointing.page), order)
     await pointing.page.getByRole('searchbox').hover()
@@ -113,7 +101,7 @@ describe('the overview', NEEDS_BROWSER, () => {
   })
 
   test('D5: banners are sorted by each column and found by name or id', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     const heading = (name: string): Locator => page.getByRole('columnheader', { name })
@@ -151,7 +139,7 @@ describe('the overview', NEEDS_BROWSER, () => {
   })
 
   test('D5: the order and the archived banners stand in the address', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await page.getByRole('checkbox', { name: 'Show archived' }).check()

@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import {
-  assertAccessible,
-  NEEDS_BROWSER,
-  openBrowser,
-  type TestBrowser,
-} from '../support/browser.ts'
+import { test } from 'node:test'
+import { assertAccessible } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 
-describe('the dashboard in a browser', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('the dashboard in a browser', (at) => {
   test('D4: it opens under its policy, asks no other host, and is accessible', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const answer = await page.goto('/')
     assert.match(answer?.headers()['content-security-policy'] ?? '', /^default-src 'none'; script/)
@@ -31,7 +15,7 @@ describe('the dashboard in a browser', NEEDS_BROWSER, () => {
   })
 
   test('D2: a browser that has it asks whether it is the same, and keeps the files beside it', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const heading = page.getByRole('heading', { name: 'Overview', level: 1 })
     for (const visit of ['/', 'about:blank', '/']) {

@@ -1,29 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { becomes } from '../support/shown.ts'
 import { statusOf } from './overview-page.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
-describe('what the dashboard asks of the service', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
-  before(async () => {
-    app = await startTestApp()
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
-  })
-
+describeDashboard('what the dashboard asks of the service', (at) => {
   test('D17: what the service refuses is asked for once, until somebody wants it again', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.clock.install()
     const asked = requestsOf(page, /\/(banners|series)/)
@@ -37,7 +25,7 @@ describe('what the dashboard asks of the service', NEEDS_BROWSER, () => {
   })
 
   test('D17: a service that cannot answer is left alone for as long as it asks', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.clock.install()
     await page.route('**/series?*', (route) =>
@@ -56,7 +44,7 @@ describe('what the dashboard asks of the service', NEEDS_BROWSER, () => {
   })
 
   test('D17: whoever goes on while an answer is on its way sees that of the last choice', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const late = Promise.withResolvers<undefined>()
     await page.route(/series\?.*step=hour/, async (route) => {
@@ -74,7 +62,7 @@ describe('what the dashboard asks of the service', NEEDS_BROWSER, () => {
   })
 
   test('D17: rows that change places ask for nothing', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await becomes(() => pointsOf(page), 61)
@@ -88,7 +76,7 @@ describe('what the dashboard asks of the service', NEEDS_BROWSER, () => {
 
   test('D7: no range is asked for by a clock of the browser that is wrong', async () => {
     for (const path of ['/', '/#/banners/3']) {
-      await using opened = await browser.newPage(app.origin)
+      await using opened = await at.newPage()
       const { page } = opened
       await page.clock.install({ time: Date.now() - 3 * HOUR_MS })
       const asked = requestsOf(page, /\/(stats|series)\?/)

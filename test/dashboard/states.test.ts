@@ -1,36 +1,24 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import {
-  assertAccessible,
-  NEEDS_BROWSER,
-  openBrowser,
-  type TestBrowser,
-} from '../support/browser.ts'
+import { before, test } from 'node:test'
+import { startTestApp } from '../support/app.ts'
+import { assertAccessible } from '../support/browser.ts'
+import { describeDashboard } from '../support/dashboard.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { click, clicksOf, figure, rowOf, shows, statusOf } from './overview-page.ts'
 
 const UNREACHABLE = /The service does not answer\. Trying again/
 const LOST = /The connection is lost\./
 
-describe('what the page shows when there is little to show', NEEDS_BROWSER, () => {
-  let app: TestApp
-  let browser: TestBrowser
+describeDashboard('what the page shows when there is little to show', (at) => {
   before(async () => {
-    app = await startTestApp()
-    await click(app.origin, 1)
-    browser = await openBrowser()
-  })
-  after(async () => {
-    await browser[Symbol.asyncDispose]()
-    await app[Symbol.asyncDispose]()
+    await click(at.app.origin, 1)
   })
 
   test('D9: a new installation shows how to send the first click', async () => {
     await using fresh = await startTestApp()
-    await using opened = await browser.newPage(fresh.origin)
+    await using opened = await at.browser.newPage(fresh.origin)
     const { page } = opened
     await page.goto('/')
     const welcome = page.getByRole('region', { name: 'No clicks yet' })
@@ -56,7 +44,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
     const path = join(folder.path, 'banners.json')
     writeFileSync(path, '[]')
     await using bare = await startTestApp({ BANNERS_FILE: path })
-    await using opened = await browser.newPage(bare.origin)
+    await using opened = await at.browser.newPage(bare.origin)
     const { page } = opened
     await page.goto('/')
     await page.getByText('There are no banners yet.').waitFor() // refuses to find two of them
@@ -71,7 +59,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
   })
 
   test('D9: while nothing is known it says that it loads, and shows no number', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     const held = Promise.withResolvers<undefined>()
     await page.route(/\/(banners|stats|series|live)/, async (route) => {
@@ -91,7 +79,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
   })
 
   test("D9: an error is told in the service's words, and asked again by itself or by hand", async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     let isFailing = true
     await page.route(/\/stats\?/, async (route) => {
@@ -122,7 +110,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
   })
 
   test('D9: without a network it says so, keeps what it knows, and comes back by itself', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/')
     await statusOf(page, /^Live$/).waitFor()
@@ -133,28 +121,28 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
     await assertAccessible(page)
     await page.context().setOffline(false)
     await statusOf(page, /^Live$/).waitFor()
-    await click(app.origin, 2)
+    await click(at.app.origin, 2)
     await shows(clicksOf(page, 'Banner 2'), '1')
     await opened.assertClean(/net::ERR_INTERNET_DISCONNECTED/)
   })
 
   test('D9: a stream that breaks is said, and the page connects again', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.route(/\/live$/, (route) => route.abort())
     await page.goto('/')
     await statusOf(page, LOST).waitFor()
-    await click(app.origin, 3)
+    await click(at.app.origin, 3)
     await shows(clicksOf(page, 'Banner 3'), '1') // asked for meanwhile
     await page.unrouteAll({ behavior: 'wait' })
     await statusOf(page, /^Live$/).waitFor()
-    await click(app.origin, 3)
+    await click(at.app.origin, 3)
     await shows(clicksOf(page, 'Banner 3'), '2')
     await opened.assertClean(/net::ERR_FAILED/)
   })
 
   test('D9: numbers that are behind by more than five seconds are said to be', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     let behindMs = 12_000
     await page.route(/\/stats\?/, async (route) => {
@@ -180,7 +168,7 @@ describe('what the page shows when there is little to show', NEEDS_BROWSER, () =
   })
 
   test('D9: an address that nothing has leads back', async () => {
-    await using opened = await browser.newPage(app.origin)
+    await using opened = await at.newPage()
     const { page } = opened
     await page.goto('/#/nowhere')
     await page.getByRole('heading', { name: 'There is no such page.' }).waitFor()
