@@ -76,6 +76,7 @@ inEachShape((start) => {
     const isKafka = app.shape === 'Kafka'
     assert.deepEqual([...positions.keys()], isKafka ? ['0', '1'] : [])
     assert.equal(sumOf(lines, 'partition_position'), isKafka ? CLICKS + 4 * KEYS : 0)
+    assert.equal(sumOf(lines, 'log_position_records'), sumOf(lines, 'partition_position'))
     assert.equal(sumOf(lines, 'partitions'), positions.size)
     assert.equal(sumOf(lines, 'partition_lag_records'), 0)
     assert.equal(sumOf(lines, 'log_waiting_records'), 0)
@@ -205,6 +206,7 @@ test('O3: with many partitions, every route and every code there are fewer than 
   assert.match(text, /^tallymark_partition_position\{partition="199"\} 7$/m)
   assert.doesNotMatch(text, /partition="200"/)
   assert.match(text, /^tallymark_log_waiting_records 5000$/m)
+  assert.match(text, /^tallymark_log_position_records 35000$/m)
   assert.match(text, /^tallymark_part_up\{part="log"\} 0$/m)
 })
 
