@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import { hasBody, skipBody } from '../http/body.ts'
 import { headerOf } from '../http/header.ts'
+import { measured } from '../http/measured-response.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
 import { OPEN_SECURITY_HEADERS } from '../http/security-headers.ts'
 import type { Metrics } from '../metrics.ts'
@@ -21,7 +22,9 @@ const ACCEPTED_HEADERS = {
 }
 const PREFLIGHT_MAX_AGE_S = '86400'
 
-export type CountParts = CollectorParts & { readonly metrics: Pick<Metrics, 'clicks' | 'refuse'> }
+export type CountParts = CollectorParts & {
+  readonly metrics: Pick<Metrics, 'clicks' | 'refuse' | 'ackSeconds'>
+}
 
 /** `GET` and `POST /counter/:bannerId`: any body is read and ignored. */
 export function countClick(parts: CountParts) {
@@ -43,7 +46,9 @@ export function counted(
   const accept = (): FastifyReply => {
     metrics.clicks.accepted += 1
     // Straight to Node: nothing is left for Fastify to decide on the one answer that is sent often.
-    reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS).end(ACCEPTED)
+    const answer = reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS)
+    metrics.ackSeconds.observe(measured(answer).seconds)
+    answer.end(ACCEPTED)
     return reply
   }
   const refuse = (error: unknown): never => {
