@@ -27,6 +27,10 @@ export class Metrics {
   readonly connectionsDropped: Counter<never>
   readonly late: Counter<never>
   readonly keysPurged: Counter<never>
+  readonly minuteRowsPurged = this.#total(
+    'minute_rows_purged_total',
+    'Rows of minutes that were purged after RETENTION_MINUTES_DAYS; on Postgres a row holds an hour of a banner.',
+  )
   readonly sends: Counter<'outcome'>
   readonly sendClicks: Histogram
   readonly sendSeconds: Histogram

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Client } from 'pg'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
+import { testKeptMinutes } from '../contract/kept-minutes.ts'
 import { mergedSums, runSql } from '../support/database.ts'
 import {
   NOON,
@@ -16,6 +17,7 @@ import {
 } from '../support/postgres-store.ts'
 
 testCountStore('Postgres', openEmpty)
+testKeptMinutes('Postgres', openEmpty)
 testBannerStore('Postgres', async (statements = '') => {
   const { url } = await emptyDatabase()
   const store = await openAt(url)
