@@ -137,16 +137,18 @@ export function testKeptMinutes(name: string, open: () => Promise<OpenedStore>):
     await count(clicks)
     await pause(MERGED_AFTER_MS)
     let isPurging = true
+    let isReading = true
     let answers = 0
     const purging = (async (): Promise<void> => {
       for (let day = 1; day <= days; day += 1) {
         const retentionMs = opened.retentionUntil(MIDNIGHT + day * DAY_MS)
         while ((await store.purgeMinutes(retentionMs, 7)) > 0);
         // Once a day it moves, and not in the middle of every question.
-        for (const since = answers; answers === since; ) await pause(1)
+        for (const since = answers; isReading && answers === since;) await pause(1)
       }
       isPurging = false
     })()
+    using _ = { [Symbol.dispose]: () => void (isReading = false) }
     const seen = new Set<number>()
     purging.catch(() => {}) // seen below
     while (isPurging) {

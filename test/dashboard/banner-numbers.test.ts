@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { NEEDS_BROWSER, openBrowser, type TestBrowser } from '../support/browser.ts'
 import { fillHistory } from '../support/history.ts'
+import { runInStore } from '../support/past.ts'
 import { becomes, figureOf, isDrawn, rowsOf } from '../support/shown.ts'
 
 const MINUTE_MS = 60_000
@@ -258,6 +259,26 @@ describe('the numbers of a banner', NEEDS_BROWSER, () => {
     await late.waitFor()
     behindMs = 0
     await late.waitFor({ state: 'detached' })
+    await opened.assertClean()
+  })
+
+  test('D11: where minutes are gone it says before when, and nothing where they are kept', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await runInStore(
+      app,
+      `update retention set minutes_from = ${Date.parse('2025-10-27T00:00Z') / MINUTE_MS}`,
+    )
+    const note = page.getByText(
+      /^Minutes before 27 Oct 2025, 01:00 are no longer kept: times there are to the quarter of an hour/,
+    )
+    await page.goto(`${ADDRESS}&as=table`)
+    await note.waitFor()
+    assert.equal(await figureOf(page, 'Busiest minute'), '—')
+    const kept = 'from=2025-10-27T00:00Z&to=2025-10-28T00:00Z&step=hour&tz=Europe/Berlin'
+    await page.goto(`/#/banners/42?${kept}&as=table`)
+    await note.waitFor({ state: 'detached' })
+    await runInStore(app, 'update retention set minutes_from = 0')
     await opened.assertClean()
   })
 
