@@ -40,7 +40,7 @@ function keptSnapshot<T>(
 ): Kept<T> {
   return snapshot(database, () => {
     const row = database.prepare('select minutes_from from retention').get()
-    const minutesFrom = Number(row?.['minutes_from']) * MINUTE_MS
+    const minutesFrom = Number(row?.['minutes_from'] ?? 0) * MINUTE_MS
     return { rows: read(slicesKept(slices, minutesFrom)), minutesFrom }
   })
 }
