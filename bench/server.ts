@@ -26,7 +26,8 @@ export async function startServer(
   })
   const exited = once(child, 'exit')
   while (!(await listens(port))) {
-    if (child.exitCode !== null) throw new Error(`${args.join(' ')} ended at its start`)
+    const isGone = child.exitCode !== null || child.signalCode !== null
+    if (isGone) throw new Error(`${args.join(' ')} ended at its start`)
     await pause(50)
   }
   const read = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8')

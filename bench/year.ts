@@ -7,24 +7,26 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDatabase, runSql } from '../test/support/database.ts'
+import { createDatabase } from '../test/support/database.ts'
 import { startPostgres } from '../test/support/postgres.ts'
+import {
+  BANNERS,
+  type Bytes,
+  DAY_MS,
+  DAYS,
+  fillPostgres,
+  fillSqlite,
+  FIRST_DAY,
+  LAST_DAY,
+} from './past-year.ts'
 import { median, quantile, say, writeSection } from './report.ts'
 import { startServer } from './server.ts'
 
-const BANNERS = 100
-const DAY_MS = 86_400_000
-const MINUTE_MS = 60_000
-const HOUR_MS = 3_600_000
-const DAYS = 365
 const CLICKS_PER_SECOND = 1_000
 const REPEATS = 40
 const PORT = 18_490
 const agent = new Agent({ keepAlive: true })
-const LAST_DAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
-const FIRST_DAY = LAST_DAY - DAYS * DAY_MS
 
 interface Question {
   readonly name: string
@@ -47,8 +49,7 @@ const QUESTIONS: readonly Question[] = [
 interface Measured {
   /** Milliseconds of each question's answers, sorted. */
   readonly taken: readonly number[][]
-  /** Of the year's counts, and of its minutes alone. */
-  readonly bytes: { readonly all: number; readonly minutes: number }
+  readonly bytes: Bytes
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'tallymark-year-'))
@@ -132,78 +133,6 @@ function anySeries(): string {
 function anyMonth(): string {
   const from = FIRST_DAY + Math.floor(Math.random() * (DAYS - 31)) * DAY_MS
   return `tsFrom=${from}&tsTo=${from + 31 * DAY_MS}`
-}
-
-function fillSqlite(file: string): Measured['bytes'] {
-  using database = new DatabaseSync(file)
-  database.exec(
-    'pragma synchronous = off; pragma cache_size = -1000000; drop index minute_counts_by_minute',
-  )
-  const minutes = database.prepare(
-    `with recursive minutes (minute) as (
-       select ?1 union all select minute + 1 from minutes where minute + 1 < ?2
-     )
-     insert into minute_counts (banner_id, tally, minute, count)
-     select ?3, 1, minute, 1 + abs(random()) % 9 from minutes`,
-  )
-  for (let banner = 1; banner <= BANNERS; banner += 1) {
-    minutes.run(FIRST_DAY / MINUTE_MS, LAST_DAY / MINUTE_MS, banner)
-  }
-  say('made', 'minutes')
-  database.exec(
-    `insert into quarter_counts select banner_id, tally, minute / 15, sum(count)
-       from minute_counts group by 1, 2, 3;
-     insert into day_counts select banner_id, tally, quarter / 96, sum(count)
-       from quarter_counts group by 1, 2, 3;
-     create index minute_counts_by_minute on minute_counts (minute);
-     pragma wal_checkpoint(truncate)`,
-  )
-  say('made', 'the year of the embedded store')
-  const size = database.prepare(
-    `select sum(pgsize) as bytes from dbstat where aggregate = true and name like ?`,
-  )
-  const bytesOf = (tables: string): number => Number(size.get(tables)?.['bytes'])
-  return { all: bytesOf('%_counts%'), minutes: bytesOf('minute_counts%') }
-}
-
-/** In the order in which rows would have come: those of an hour or day side by side. */
-async function fillPostgres(url: string): Promise<Measured['bytes']> {
-  for (const statement of [
-    `insert into minute_counts (banner_id, tally, hour, counts)
-       select banner_id, 1, hour, (
-         select array_agg(1 + floor(random() * 9)) from generate_series(1, 60 + 0 * hour * banner_id)
-       )
-       from generate_series(${FIRST_DAY / HOUR_MS}, ${LAST_DAY / HOUR_MS - 1}) as hour,
-         generate_series(1, ${BANNERS}) as banner_id
-       order by hour, banner_id`,
-    `insert into quarter_counts (banner_id, tally, day, counts)
-       select banner_id, tally, hour / 24 as day, array_agg(quarter order by hour, place)
-       from minute_counts cross join lateral (
-         select place, (
-           select sum(count) from unnest(counts[place * 15 + 1:place * 15 + 15]) as count
-         ) as quarter
-         from generate_series(0, 3) as place
-       ) as quarters
-       group by banner_id, tally, hour / 24 order by day, banner_id`,
-    `insert into day_counts (banner_id, tally, day, count)
-       select banner_id, tally, day, (select sum(count) from unnest(counts) as count)
-       from quarter_counts order by day, banner_id`,
-    `vacuum analyze`,
-    `checkpoint`,
-  ]) {
-    await runSql(url, statement)
-  }
-  say('made', 'the year of Postgres')
-  const bytesOf = async (tables: string): Promise<number> => {
-    const [row] = await runSql(
-      url,
-      `select sum(pg_total_relation_size(oid))::float8 as bytes from pg_class
-       where relkind = 'r' and relname like $1`,
-      [tables],
-    )
-    return Number(row?.['bytes'])
-  }
-  return { all: await bytesOf('%\\_counts'), minutes: await bytesOf('minute\\_counts') }
 }
 
 function write(embedded: Measured, postgres: Measured): Promise<void> {

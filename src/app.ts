@@ -2,6 +2,7 @@
 // stands behind which port.
 import type { AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
+import { runMinutePurge } from './aggregator/purge-minutes.ts'
 import { COUNT_ERRORS } from './collector/count-operations.ts'
 import type { Config } from './config.ts'
 import { isUnavailable, reasonOf, type AppError } from './errors.ts'
@@ -124,6 +125,10 @@ async function openParts(
     (signal) => runKeyPurge(store, purgeOptions(config, metrics), signal),
     UPKEEP_GRACE_MS,
   )
+  const minutePurge = minutePurgeOptions(config, metrics)
+  if (minutePurge !== undefined) {
+    inBackground((signal) => runMinutePurge(store, minutePurge, signal), UPKEEP_GRACE_MS)
+  }
   const observe = attemptObserver(metrics, logger)
   const log = await openLog({
     config,
@@ -250,6 +255,13 @@ function connectionOptions({ http }: Config, logger: Logger, metrics: Metrics) {
 function purgeOptions(config: Config, metrics: Metrics): PurgeOptions {
   const onPurged = (keys: number): void => metrics.keysPurged.inc(keys)
   return { retentionMs: config.keyRetentionMs, onPurged }
+}
+
+/** Undefined: minutes are kept for ever. */
+function minutePurgeOptions(config: Config, metrics: Metrics): PurgeOptions | undefined {
+  if (config.minuteRetentionMs === undefined) return undefined
+  const onPurged = (rows: number): void => metrics.minuteRowsPurged.inc(rows)
+  return { retentionMs: config.minuteRetentionMs, onPurged }
 }
 
 /** One line when the store stops answering, one when it answers again. */

@@ -73,6 +73,8 @@ export interface Config {
   readonly waitingMax: number
   readonly liveMax: number
   readonly keyRetentionMs: number
+  /** Undefined: minutes are kept for ever. */
+  readonly minuteRetentionMs: number | undefined
   readonly shutdownTimeoutMs: number
   readonly log: { readonly level: Values['LOG_LEVEL']; readonly format: Values['LOG_FORMAT'] }
   /** The file that values were taken from beside the environment, if one was. */
@@ -165,6 +167,8 @@ function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
     waitingMax: values.WAITING_MAX,
     liveMax: values.LIVE_MAX,
     keyRetentionMs: values.KEY_RETENTION_HOURS * HOUR_MS,
+    minuteRetentionMs:
+      values.RETENTION_MINUTES_DAYS && values.RETENTION_MINUTES_DAYS * 24 * HOUR_MS,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT },
   }

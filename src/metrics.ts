@@ -149,6 +149,11 @@ export class Metrics {
     'keys_purged_total',
     'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
   )
+  readonly minuteRowsPurged = this.#declared.total(
+    SECTIONS.store,
+    'minute_rows_purged_total',
+    'Rows of minutes that were purged after RETENTION_MINUTES_DAYS; on Postgres a row holds an hour of a banner.',
+  )
   readonly sends = this.#declared.total(
     SECTIONS.kafka,
     'sends_total',

@@ -123,6 +123,10 @@ export const SETTINGS = {
     'How long an idempotency key is remembered after it was counted.',
     integer(1, 87_600),
   ),
+  RETENTION_MINUTES_DAYS: optional(
+    'For how many days counts are kept by the minute, after which quarters of an hour and days are left; at least the whole day before is. Unset: for ever, and what was given up does not come back.',
+    integer(1, 36_500),
+  ),
   CONNECTIONS_MAX: setting(
     '20000',
     'How many connections may be open; the next one takes the place of an idle or slow one, or is dropped. Where the system allows fewer open files (`ulimit -n`), 200 less than those.',

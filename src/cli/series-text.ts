@@ -26,6 +26,11 @@ export function seriesText(answer: SeriesAnswer, columns: number | undefined): s
     )
   }
   const change = completeness.partial ? '; this can still change' : ''
+  if (completeness.minutesFrom !== undefined) {
+    lines.push(
+      `before ${completeness.minutesFrom} minutes are gone: times are to the quarter of an hour`,
+    )
+  }
   lines.push(`total ${total}`, `complete until ${completeness.completeUntil}${change}`)
   return `${lines.join('\n')}\n`
 }

@@ -33,7 +33,12 @@ export interface Answer {
   readonly rows: Iterable<Readonly<Record<string, unknown>>>
   /** They are not more than these. */
   readonly rowsMax: number
-  readonly completeness: { readonly completeUntil: string; readonly partial: boolean }
+  readonly completeness: {
+    readonly completeUntil: string
+    readonly partial: boolean
+    /** Where the range begins before it: from when on times are known to the minute. */
+    readonly minutesFrom?: string
+  }
   readonly total: number
 }
 
@@ -64,6 +69,9 @@ export function sendPieces(
       'tallymark-total': total,
       'tallymark-complete-until': completeness.completeUntil,
       'tallymark-partial': String(completeness.partial),
+      ...(completeness.minutesFrom !== undefined && {
+        'tallymark-minutes-from': completeness.minutesFrom,
+      }),
     })
     .send(rowsMax > ROWS_AT_ONCE ? Readable.from(pieces) : [...pieces].join(''))
 }

@@ -3,7 +3,7 @@ import type { Operation } from '../http/route.ts'
 import { MANY_SERIES } from './many-series-query.ts'
 import { SERIES_ANSWER, SERIES_ERRORS, STATS_HEADERS } from './stats-operations.ts'
 
-const { bannerID, name, tsFrom, tsTo, step, tz, total, completeUntil, partial } =
+const { bannerID, name, tsFrom, tsTo, step, tz, total, completeUntil, partial, minutesFrom } =
   SERIES_ANSWER.entries
 
 export const MANY_SERIES_ANSWER = v.strictObject({
@@ -22,7 +22,7 @@ export const MANY_SERIES_ANSWER = v.strictObject({
         v.pipe(
           v.nullable(v.strictObject({ timestamp: tsFrom, count: total })),
           v.description(
-            'The minute with the most clicks, the earliest of them; null where there are none. Only where it was asked for.',
+            'The minute with the most clicks, the earliest of them, among the minutes that are kept (see `minutesFrom`); null where there are none. Only where it was asked for.',
           ),
         ),
       ),
@@ -31,6 +31,7 @@ export const MANY_SERIES_ANSWER = v.strictObject({
   ),
   completeUntil,
   partial,
+  minutesFrom,
 })
 
 /** What the description of the API says of `/series`. */

@@ -4,12 +4,12 @@ import { readBody } from '../http/body.ts'
 import { parseObject } from '../http/json.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
 import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
-import type { CountStore, Series } from '../store/count-store.ts'
+import type { CountStore, Series, Snapshot } from '../store/count-store.ts'
 import { acceptedFormat, sendAnswer, type Answer } from './formats.ts'
 import { countsOfSteps, formatInstant, isPartial, slicesOf, slicesOfSteps } from './series.ts'
 import { parseSeriesQuery, parseTotalsQuery, type Range, type SeriesQuery } from './stats-query.ts'
 import { stepFormatter } from './steps.ts'
-import type { Zone } from './zone.ts'
+import { zoneOf, type Zone } from './zone.ts'
 
 export interface StatsParts {
   readonly counts: Pick<CountStore, 'series' | 'totals'>
@@ -41,7 +41,7 @@ export function getTotals(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = parseObject(request.raw, await readBody(request.raw))
     const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
-    const { rows, completeUntil } = await parts.counts.totals('click', slicesOf(range))
+    const { rows, ...snapshot } = await parts.counts.totals('click', slicesOf(range))
     return sendAnswer(reply, range.format ?? acceptedFormat(request), {
       head: { ...endsOf(range), tz: range.tz },
       total: rows.reduce((sum, { total }) => sum + total, 0),
@@ -51,7 +51,7 @@ export function getTotals(parts: StatsParts) {
         .slice(0, range.top)
         .map(({ bannerId, name, total }) => ({ bannerID: bannerId, name, total })),
       rowsMax: rows.length,
-      completeness: completeness(parts, range, completeUntil),
+      completeness: completeness(parts, range, snapshot),
     })
   }
 }
@@ -81,7 +81,7 @@ export async function answerSeries(
   const slices = slicesOfSteps(query.starts)
   const {
     rows: [rows = NO_ROWS],
-    completeUntil,
+    ...snapshot
   } = await parts.counts.series([bannerId], 'click', slices)
   return {
     head: {
@@ -96,7 +96,7 @@ export async function answerSeries(
     columns: ['timestamp', 'bannerID', 'count'],
     rows: countsOf(bannerId, query, rows),
     rowsMax: query.fill === 'none' ? rows.at.length : query.starts.length,
-    completeness: completeness(parts, query, completeUntil),
+    completeness: completeness(parts, query, snapshot),
   } satisfies Answer
 }
 
@@ -121,11 +121,17 @@ function* countsOf(bannerId: number, { starts, fill, tz, zone }: SeriesQuery, ro
 
 export function completeness(
   { ackTimeoutMs }: Pick<StatsParts, 'ackTimeoutMs'>,
-  { to }: Range,
-  completeUntil: number,
+  { from, to, tz }: Range & { readonly tz: string },
+  { completeUntil, minutesFrom }: Omit<Snapshot<unknown>, 'rows'>,
 ) {
   return {
     completeUntil: formatInstant(completeUntil),
     partial: isPartial(to, completeUntil, ackTimeoutMs),
+    ...(from < minutesFrom && { minutesFrom: minuteIn(tz, minutesFrom) }),
   }
+}
+
+/** A minute that may be far from the range, and so beyond the zone of that. */
+function minuteIn(tz: string, at: number): string {
+  return stepFormatter(zoneOf(tz, { from: at, to: at }), tz === 'UTC')(at)
 }

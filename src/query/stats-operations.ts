@@ -17,6 +17,14 @@ const COMPLETENESS = {
     v.boolean(),
     v.description('False once no acknowledged click can be added to the range any more.'),
   ),
+  minutesFrom: v.optional(
+    v.pipe(
+      timestamp,
+      v.description(
+        'Only where the range begins before it: the minutes before this instant are gone (`RETENTION_MINUTES_DAYS`). There times are known to the quarter of an hour, and all of a quarter counts at its first minute.',
+      ),
+    ),
+  ),
 }
 
 const COUNT = v.strictObject({ timestamp, bannerID: id, count })
@@ -48,6 +56,7 @@ export const STATS_HEADERS = {
   'Tallymark-Total': 'The total.',
   'Tallymark-Complete-Until': 'As `completeUntil`.',
   'Tallymark-Partial': 'As `partial`: true or false.',
+  'Tallymark-Minutes-From': 'As `minutesFrom`; absent where that is.',
 }
 
 const QUESTION_ERRORS = [

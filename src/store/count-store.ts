@@ -47,10 +47,12 @@ export interface Slice {
 }
 
 /** Rows and the instant until which they are complete, from one snapshot. */
-interface Snapshot<T> {
+export interface Snapshot<T> {
   readonly rows: T
   /** Every click that was acknowledged before this instant is in `rows`. Unix milliseconds. */
   readonly completeUntil: number
+  /** Times before this instant, the beginning of a UTC day, are known to the quarter of an hour; 0: none are. */
+  readonly minutesFrom: number
 }
 
 /** Two columns of equal length, in time order: rows as objects cost 5 times the memory. */
@@ -88,7 +90,8 @@ export interface CountStore {
   commit(aggregate: Aggregate): Promise<'counted' | 'superseded'>
   /**
    * The rows of all slices of each banner, in the order of the ids, all from one snapshot. Banners that
-   * are not known have none.
+   * are not known have none. Before the snapshot's `minutesFrom` a slice of minutes has the rows of the
+   * quarters that begin in it.
    */
   series(
     bannerIds: readonly number[],
@@ -104,4 +107,11 @@ export interface CountStore {
    * which everything is counted: a copy may still wait in the log. Returns how many there were.
    */
   purgeKeys(retentionMs: number, limit: number): Promise<number>
+  /**
+   * Gives up the minutes of the UTC days that ended longer ago than `retentionMs` before the instant until
+   * which everything is counted: moves `minutesFrom` behind them, never back, and only then deletes up
+   * to `limit` rows before it. Returns how many there were. Quarters and days stay. Minutes before it
+   * that are counted later are deleted by a later call.
+   */
+  purgeMinutes(retentionMs: number, limit: number): Promise<number>
 }

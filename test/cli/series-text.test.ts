@@ -12,9 +12,10 @@ interface Given {
   readonly counts: readonly number[]
   readonly name?: string
   readonly completeUntil?: number
+  readonly minutesFrom?: number
 }
 
-function answerOf({ counts, name = 'Autumn', completeUntil = NEXT_YEAR }: Given) {
+function answerOf({ counts, name = 'Autumn', completeUntil = NEXT_YEAR, minutesFrom = 0 }: Given) {
   const rows = {
     at: Float64Array.from(counts, (_, index) => MIDNIGHT + index * 60_000),
     count: Float64Array.from(counts),
@@ -23,7 +24,7 @@ function answerOf({ counts, name = 'Autumn', completeUntil = NEXT_YEAR }: Given)
   const banner = { id: 42, name, url: null, status: 'active', createdAt: 0 } as const
   return answerSeries(
     {
-      counts: { series: async () => ({ rows: [rows], completeUntil }) },
+      counts: { series: async () => ({ rows: [rows], completeUntil, minutesFrom }) },
       banners: { find: async () => banner },
       ackTimeoutMs: 5_000,
     },
@@ -53,6 +54,14 @@ complete until 2025-01-01T00:00:00.000Z
 total 0
 complete until 2024-12-10T00:00:00.204Z; this can still change
 `,
+  )
+})
+
+test('where minutes are gone it says from when on they are kept', async () => {
+  const text = seriesText(await answerOf({ counts: [9], minutesFrom: NEXT_YEAR }), undefined)
+  assert.match(
+    text,
+    /\n\nbefore 2025-01-01T00:00:00Z minutes are gone: times are to the quarter of an hour\ntotal 9\n/,
   )
 })
 

@@ -4,6 +4,7 @@ import { before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { describeDashboard } from '../support/dashboard.ts'
 import { fillHistory } from '../support/history.ts'
+import { runInStore } from '../support/past.ts'
 import { becomes, figureOf, isDrawn, rowsOf } from '../support/shown.ts'
 
 const MINUTE_MS = 60_000
@@ -249,6 +250,26 @@ describeDashboard('the numbers of a banner', (at) => {
     await late.waitFor()
     behindMs = 0
     await late.waitFor({ state: 'detached' })
+    await opened.assertClean()
+  })
+
+  test('D11: where minutes are gone it says before when, and nothing where they are kept', async () => {
+    await using opened = await at.newPage()
+    const { page } = opened
+    await runInStore(
+      at.app,
+      `update retention set minutes_from = ${Date.parse('2025-10-27T00:00Z') / MINUTE_MS}`,
+    )
+    const note = page.getByText(
+      /^Minutes before 27 Oct 2025, 01:00 are no longer kept: times there are to the quarter of an hour/,
+    )
+    await page.goto(`${ADDRESS}&as=table`)
+    await note.waitFor()
+    assert.equal(await figureOf(page, 'Busiest minute'), '—')
+    const kept = 'from=2025-10-27T00:00Z&to=2025-10-28T00:00Z&step=hour&tz=Europe/Berlin'
+    await page.goto(`/#/banners/42?${kept}&as=table`)
+    await note.waitFor({ state: 'detached' })
+    await runInStore(at.app, 'update retention set minutes_from = 0')
     await opened.assertClean()
   })
 

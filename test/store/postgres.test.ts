@@ -5,6 +5,7 @@ import { Client } from 'pg'
 import { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
+import { testKeptMinutes } from '../contract/kept-minutes.ts'
 import { mergedSums, runSql } from '../support/database.ts'
 import {
   NOON,
@@ -18,6 +19,7 @@ import {
 } from '../support/postgres-store.ts'
 
 testCountStore('Postgres', openEmpty)
+testKeptMinutes('Postgres', openEmpty)
 testBannerStore('Postgres', async (statements = '') => {
   const { url } = await emptyDatabase()
   const store = await openAt(url)

@@ -9,6 +9,7 @@ import { SqliteDatabase, type SqliteOptions } from '../../src/store/sqlite/datab
 import { openForWriting } from '../../src/store/sqlite/connection.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
+import { testKeptMinutes } from '../contract/kept-minutes.ts'
 import { temporaryFolder } from '../support/service.ts'
 
 const folders = new DisposableStack()
@@ -19,6 +20,7 @@ async function openEmpty(options: Partial<SqliteOptions> = {}): Promise<SqliteDa
 }
 
 testCountStore('SQLite', openEmpty)
+testKeptMinutes('SQLite', openEmpty)
 testBannerStore('SQLite', async (statements = '') => {
   const { path: folder } = folders.use(temporaryFolder())
   const store = await openEmpty({ folder })

@@ -64,7 +64,7 @@ export async function hold(url: string, statement: string) {
   }
 }
 
-/** The sums of the three tables of counts, which always agree. */
+/** The sums of the three tables of counts, which agree as long as no minute is given up. */
 export async function mergedSums(url: string): Promise<number[]> {
   const rows = await runSql(
     url,

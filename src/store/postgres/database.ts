@@ -1,7 +1,8 @@
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import type { Clock } from '../../clock.ts'
-import { BatchRejected, isUnavailable, OperatorError } from '../../errors.ts'
+import { AppError, BatchRejected, isUnavailable, OperatorError } from '../../errors.ts'
+import { MINUTE_MS } from '../../minute.ts'
 import {
   notAdded,
   type BannerChanges,
@@ -10,6 +11,7 @@ import {
 } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
+import { slicesKept } from '../kept-minutes.ts'
 import { checkSchema, type Migration } from '../schema.ts'
 import type { FiguresStore, StoreFigures } from '../store-figures.ts'
 import { talliedOf, type TalliedObserver } from '../tallied.ts'
@@ -46,11 +48,13 @@ import {
 import {
   forgetMembers,
   forgetWriters,
+  giveUpMinutes,
   inspectServer,
   keepAlive,
   nextOf,
   openSource,
   purgeKeys,
+  purgeMinutes,
   VERSION_MIN,
 } from './upkeep.ts'
 
@@ -59,6 +63,8 @@ const QUERY_TIMEOUT_MS = 10_000
 const MIGRATION_TIMEOUT_MS = 30 * 60_000
 const READ_CONNECTIONS_MAX = 5
 const READS_WAITING_MAX = 200
+/** The second one knows which minutes are kept. */
+const READ_ATTEMPTS_MAX = 3
 const CHANGES_WAITING_MAX = 100
 const UPKEEP_CONNECTIONS_MAX = 2
 /** Of one process, at most. */
@@ -103,6 +109,9 @@ export class PostgresDatabase
   readonly #keepingAlive: NodeJS.Timeout
   #completeUntil = 0
   #logCompleteUntil = 0
+  #minutesFrom = 0
+  /** Where the next step goes on: before it lie dead rows, which a long transaction elsewhere keeps in place. */
+  #purgedUntilHour = 0
 
   constructor(options: PostgresOptions) {
     this.#options = options
@@ -316,13 +325,17 @@ export class PostgresDatabase
   }
 
   async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
-    const { row, completeUntil } = await this.#read(readSeries(bannerIds, tally, slices))
-    return { rows: seriesOf(row, bannerIds, slices), completeUntil }
+    const { row, kept, ...snapshot } = await this.#readKept(slices, (some) =>
+      readSeries(bannerIds, tally, some),
+    )
+    return { rows: seriesOf(row, bannerIds, kept), ...snapshot }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {
-    const { row, completeUntil } = await this.#read(readTotals(tally, slices))
-    return { rows: totalsOf(row), completeUntil }
+    const { row, completeUntil, minutesFrom } = await this.#readKept(slices, (some) =>
+      readTotals(tally, some),
+    )
+    return { rows: totalsOf(row), completeUntil, minutesFrom }
   }
 
   async figures(): Promise<StoreFigures> {
@@ -343,6 +356,14 @@ export class PostgresDatabase
   async purgeKeys(retentionMs: number, limit: number): Promise<number> {
     const [row] = await this.#upkeep.query(purgeKeys(retentionMs, limit))
     return Number(row?.['purged'])
+  }
+
+  async purgeMinutes(retentionMs: number, limit: number): Promise<number> {
+    await this.#upkeep.query(giveUpMinutes(retentionMs))
+    const [row] = await this.#upkeep.query(purgeMinutes(this.#purgedUntilHour, limit))
+    const purged = Number(row?.['purged'])
+    this.#purgedUntilHour = purged < limit ? 0 : Number(row?.['hour'])
+    return purged
   }
 
   async importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {
@@ -384,6 +405,19 @@ export class PostgresDatabase
   async change(id: number, change: BannerChange): Promise<Banner | undefined> {
     const [row] = await this.#changes.query(changeBanner(id, change))
     return row && bannerOf(row)
+  }
+
+  /** By slices that take the minutes which the snapshot has; which they are changes once a day at most. */
+  async #readKept(slices: readonly Slice[], statementOf: (kept: readonly Slice[]) => Statement) {
+    let planned = this.#minutesFrom
+    for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt += 1) {
+      const kept = slicesKept(slices, planned)
+      const { row, completeUntil } = await this.#read(statementOf(kept))
+      const minutesFrom = Number(row?.['minutes_from']) * MINUTE_MS
+      if (minutesFrom === planned) return { row, kept, completeUntil, minutesFrom }
+      this.#minutesFrom = planned = minutesFrom
+    }
+    throw new AppError('store_unavailable', 'The store was changed meanwhile; see Retry-After.')
   }
 
   /**

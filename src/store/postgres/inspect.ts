@@ -153,7 +153,7 @@ function askRights(): Statement {
         where schemaname = current_schema() and tablename in (
           'banners', 'registry', 'positions', 'merges', 'unmerged', 'keys', 'minute_counts',
           'quarter_counts', 'day_counts', 'imported_counts', 'partitions', 'members',
-          'dead_letters', 'schema_versions'
+          'dead_letters', 'retention', 'schema_versions'
         )
       )
       select current_user::text as "user", current_schema()::text as schema,

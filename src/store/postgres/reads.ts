@@ -9,10 +9,11 @@ import type { Row, Statement } from './connections.ts'
 // has what is not merged yet. Rows come as JSON, which is parsed in one go.
 
 /**
- * For the clock, and until when the answer is complete, and the click log alone: told by the snapshot that
- * has the counts.
+ * For the clock, and until when the answer is complete, and the click log alone, and from when on minutes are
+ * kept: told by the snapshot that has the counts.
  */
-const INSTANTS = `shared_instant()::float8 as instant,
+const INSTANTS = `(select minutes_from from retention) as minutes_from,
+    shared_instant()::float8 as instant,
     (select complete_until())::float8 as complete_until,
     (select min(complete_until) from partitions where is_open)::float8 as log_complete_until`
 

@@ -93,6 +93,45 @@ export function purgeKeys(retentionMs: number, limit: number): Statement {
   }
 }
 
+/** Moves the minute from which on minutes are kept, see CountStore. Of several processes the first one does. */
+export function giveUpMinutes(retentionMs: number): Statement {
+  return {
+    name: 'give_up_minutes',
+    text: `
+      update retention set minutes_from = kept.minute
+      from (
+        select floor((complete_until() - $1::bigint) / 86400000.0)::integer * 1440 as minute
+      ) as kept
+      where minutes_from < kept.minute`,
+    values: [retentionMs],
+  }
+}
+
+/**
+ * Deletes up to `limit` rows of minutes that are given up, of the hour `fromHour` or later; returns how many
+ * as `purged`, and the latest of their hours as `hour`.
+ */
+export function purgeMinutes(fromHour: number, limit: number): Statement {
+  return {
+    name: 'purge_minutes',
+    // As in purgeKeys. So no merge is waited for either, and a merge waits for one such statement at most.
+    text: `
+      with old as (
+        select banner_id, tally, hour from minute_counts
+        where hour >= $1 and hour < (select minutes_from / 60 from retention)
+        order by hour limit $2
+        for update skip locked
+      ), purged as (
+        delete from minute_counts using old
+        where minute_counts.banner_id = old.banner_id and minute_counts.tally = old.tally
+          and minute_counts.hour = old.hour
+        returning minute_counts.hour
+      )
+      select count(*)::int as purged, max(hour) as hour from purged`,
+    values: [fromHour, limit],
+  }
+}
+
 /** The first with functions whose body is SQL. */
 export const VERSION_MIN = 14
 

@@ -89,12 +89,12 @@ export class SqliteDatabase
     // Read before the snapshot opens: what was acknowledged before this instant was committed
     // before it too, so the snapshot has it.
     const completeUntil = this.clock.now()
-    return { rows: await this.#read('series', { bannerIds, tally, slices }), completeUntil }
+    return { ...(await this.#read('series', { bannerIds, tally, slices })), completeUntil }
   }
 
   async totals(tally: Tally, slices: readonly Slice[]) {
     const completeUntil = this.clock.now()
-    return { rows: await this.#read('totals', { tally, slices }), completeUntil }
+    return { ...(await this.#read('totals', { tally, slices })), completeUntil }
   }
 
   recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
@@ -123,6 +123,10 @@ export class SqliteDatabase
   purgeKeys(retentionMs: number, limit: number): Promise<number> {
     const instant = this.clock.now()
     return this.#writer.call('purgeKeys', { before: instant - retentionMs, limit, instant })
+  }
+
+  purgeMinutes(retentionMs: number, limit: number): Promise<number> {
+    return this.#writer.call('purgeMinutes', { before: this.clock.now() - retentionMs, limit })
   }
 
   importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {

@@ -48,8 +48,8 @@ export class SqliteGuest
 
   async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
     const completeUntil = this.clock.now() // before the snapshot opens
-    const rows = this.#do((database) => readSeries(database, { bannerIds, tally, slices }))
-    return { rows, completeUntil }
+    const read = this.#do((database) => readSeries(database, { bannerIds, tally, slices }))
+    return { ...read, completeUntil }
   }
 
   async find(id: number): Promise<Banner | undefined> {

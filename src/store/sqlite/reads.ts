@@ -3,6 +3,7 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Tally } from '../../click.ts'
 import { MINUTE_MS } from '../../minute.ts'
 import type { BannerTotal, Delta, RecentCount, Resolution, Series, Slice } from '../count-store.ts'
+import { slicesKept } from '../kept-minutes.ts'
 import { addLatest } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
 import { transaction } from './connection.ts'
@@ -25,12 +26,31 @@ export interface SeriesCall {
   readonly slices: readonly Slice[]
 }
 
+/** Rows, and the instant from which on minutes are kept, from one snapshot. */
+interface Kept<T> {
+  readonly rows: T
+  readonly minutesFrom: number
+}
+
+/** Reads by slices that take the minutes which the snapshot has. */
+function keptSnapshot<T>(
+  database: DatabaseSync,
+  slices: readonly Slice[],
+  read: (kept: readonly Slice[]) => T,
+): Kept<T> {
+  return snapshot(database, () => {
+    const row = database.prepare('select minutes_from from retention').get()
+    const minutesFrom = Number(row?.['minutes_from'] ?? 0) * MINUTE_MS
+    return { rows: read(slicesKept(slices, minutesFrom)), minutesFrom }
+  })
+}
+
 /** The rows of all slices of each banner, in time order. */
 export function readSeries(
   database: DatabaseSync,
-  { bannerIds, tally, slices }: SeriesCall,
-): Series[] {
-  return snapshot(database, () => {
+  { bannerIds, tally, slices: asked }: SeriesCall,
+): Kept<Series[]> {
+  return keptSnapshot(database, asked, (slices) => {
     const wanted = new Set(bannerIds)
     const latest = Map.groupBy(
       unmergedOf(database, tally, (bannerId) => wanted.has(bannerId)),
@@ -102,9 +122,9 @@ function isIn({ from, to }: Slice, { minute }: Delta): boolean {
 /** Each banner's sum over all slices, most first. */
 export function readTotals(
   database: DatabaseSync,
-  { tally, slices }: { tally: Tally; slices: readonly Slice[] },
-): BannerTotal[] {
-  return snapshot(database, () => {
+  { tally, slices: asked }: { tally: Tally; slices: readonly Slice[] },
+): Kept<BannerTotal[]> {
+  return keptSnapshot(database, asked, (slices) => {
     const totalOf = mergedTotals(database, tally, slices)
     for (const delta of unmergedOf(database, tally)) {
       if (!slices.some((slice) => isIn(slice, delta))) continue

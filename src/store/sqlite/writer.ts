@@ -11,6 +11,7 @@ import { isPassing } from './failure.ts'
 import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { countOf, packDeltas, unpackKeyed } from './packed.ts'
+import { purgeMinutes } from './retention.ts'
 import { serveCalls } from './thread.ts'
 
 export interface WriterData {
@@ -39,6 +40,7 @@ function writerCalls(database: DatabaseSync) {
     commit: committer(database, merger),
     purgeKeys: (call: { before: number; limit: number; instant: number }) =>
       purgeKeys(database, call),
+    purgeMinutes: (call: { before: number; limit: number }) => purgeMinutes(database, call),
     importCounts: (call: { counts: readonly ImportedCount[]; instant: number }) =>
       importCounts(database, merger, call),
     addBanner: (call: { banner: NewBanner; instant: number }) => addBanner(database, call),

@@ -47,7 +47,7 @@ export interface BannerSeries {
   readonly total: number
   /** One for each step. */
   readonly counts: readonly number[]
-  /** The minute with the most clicks; null: there are none. */
+  /** The minute with the most clicks, of those that are kept; null: there are none. */
   readonly peak: { readonly at: number; readonly count: number } | null | undefined
 }
 
@@ -55,6 +55,8 @@ export interface SeriesAnswer extends Completeness, Range {
   /** First instants of the steps. */
   readonly starts: readonly number[]
   readonly banners: readonly BannerSeries[]
+  /** Where some of the range is before it: minutes before it are gone. */
+  readonly minutesFrom: number | undefined
 }
 
 export interface SeriesQuestion extends Range {
@@ -168,6 +170,7 @@ export class Api {
         counts,
         peak: peak && { at: Date.parse(peak.timestamp), count: peak.count },
       })),
+      minutesFrom: body.minutesFrom === undefined ? undefined : Date.parse(body.minutesFrom),
       ...completeness(body, answeredAt),
     }
   }
@@ -302,4 +305,5 @@ interface SeriesBody {
     readonly peak?: { readonly timestamp: string; readonly count: number } | null
   }[]
   readonly completeUntil: string
+  readonly minutesFrom?: string
 }

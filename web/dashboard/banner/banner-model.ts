@@ -44,6 +44,7 @@ export interface Shown extends Choice, Completeness, Range {
   readonly starts: readonly number[]
   readonly series: BannerSeries
   readonly before: Before | undefined
+  readonly minutesFrom: number | undefined
   /** From this step on more clicks may come; the number of steps: none of them. */
   readonly openFrom: number
   /** From this step on nothing has happened yet. */

@@ -35,6 +35,11 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
         </div>
       </dl>
       <p class="quiet">{shown && <RangeText shown={shown} />}&nbsp;</p>
+      {shown?.minutesFrom !== undefined && (
+        <p class="quiet">
+          {text.minutesGone(stepText(language, shown.minutesFrom, 'minute', shown.tz))}
+        </p>
+      )}
     </>
   )
 }

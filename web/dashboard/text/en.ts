@@ -130,6 +130,8 @@ export const EN = {
   giveToken: 'Continue',
   counted: (from: string, to: string) => `From ${from} to ${to}`,
   countedSoFar: (from: string) => `From ${from} until now`,
+  minutesGone: (until: string) =>
+    `Minutes before ${until} are no longer kept: times there are to the quarter of an hour, and the busiest minute is among the later ones.`,
   clickUnanswered: 'No answer: the click may not be counted. Send it again.',
   saveUnanswered: 'No answer: it may not be saved. Look again, and repeat it.',
   welcomeDone: 'The first click is counted',
