@@ -23,6 +23,7 @@ const PORTS = [
   'log/kafka/partition-store.ts',
   'store/count-store.ts',
   'store/import-store.ts',
+  'store/copy-store.ts',
   'registry/banner-store.ts',
 ]
 
@@ -50,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'log/kafka/dead-letters.ts',
     'log/kafka/positions.ts',
     'store/import-store.ts',
+    'store/copy.ts',
   ],
   'routes.ts': [...NOUNS, 'version.ts', 'http', 'collector', 'query', 'registry'],
   lib: [],
