@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { MINUTE_MS } from '../../minute.ts'
 import {
   PAGE_DAYS,
   PAGE_ROWS,
@@ -114,7 +115,7 @@ export class SqliteCopySource implements CopySource {
     const latest = new LatestDays()
     for (const row of this.#rows('select deltas from unmerged')) {
       for (const { bannerId, minute, count } of unpackDeltas(blobOf(row['deltas']))) {
-        latest.add(bannerId, minute, count)
+        latest.add(bannerId, minute / MINUTE_MS, count)
       }
     }
     return latest

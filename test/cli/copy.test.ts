@@ -1,0 +1,499 @@
+// `tallymark copy` between real stores, beside services that count.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { jsonOf, startTestApp } from '../support/app.ts'
+import { contentsOf, sumOf } from '../support/contents.ts'
+import { createDatabase, hold, runSql } from '../support/database.ts'
+import { insertPast, runInStore } from '../support/past.ts'
+import { runCommand, runProgram } from '../support/service.ts'
+import { createPlace, SHAPES, type ShapeName, type TestPlace } from '../support/shapes.ts'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+/** The tests' server does without fsync, which a service says at its start. */
+const QUIET = { LOG_LEVEL: 'error' } as const
+
+/** As `--from` and `--to` name it. */
+function nameOf({ dataFolder, settings }: TestPlace): string {
+  return dataFolder ?? String(settings['DATABASE_URL'])
+}
+
+function storeOf(place: TestPlace) {
+  const { dataFolder } = place
+  return {
+    store:
+      dataFolder === undefined
+        ? ({ kind: 'postgres', url: nameOf(place) } as const)
+        : ({ kind: 'sqlite', folder: dataFolder } as const),
+  }
+}
+
+function copy(from: TestPlace, to: TestPlace) {
+  return runCommand(from.folder, ['copy', '--from', nameOf(from), '--to', nameOf(to)])
+}
+
+async function copied(from: TestPlace, to: TestPlace): Promise<string> {
+  const { exitCode, stdout, stderr } = await copy(from, to)
+  assert.deepEqual([exitCode, stderr], [0, ''], stdout)
+  return stdout
+}
+
+async function post(origin: string, path: string, key?: string): Promise<void> {
+  const headers = key === undefined ? {} : { 'idempotency-key': key }
+  const answer = await fetch(`${origin}${path}`, { method: 'POST', headers })
+  assert.equal(answer.status, 200, await answer.text())
+}
+
+async function addBanner(origin: string, name: string): Promise<number> {
+  const answer = await fetch(`${origin}/banners`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name }),
+  })
+  return Number((await jsonOf(answer))['id'])
+}
+
+/** Clicks of today and of the past, with keys and without; one banner is archived. */
+async function fill(place: TestPlace): Promise<void> {
+  await using app = await startTestApp({ ...QUIET, ...place.settings })
+  await insertPast(storeOf(place), [
+    [7, '2024-12-10T12:00:00Z', 3],
+    [7, '2024-12-10T12:14:00Z', 4],
+    [7, '2024-12-10T23:59:00Z', 1],
+    [8, '2024-12-31T23:59:00Z', 100_000],
+  ])
+  assert.equal(await addBanner(app.origin, 'Given by the service'), 10)
+  for (const key of ['a', 'b', 'c']) await post(app.origin, '/counter/7', key)
+  for (let clicks = 0; clicks < 5; clicks += 1) await post(app.origin, '/counter/42')
+  await fetch(`${app.origin}/banners/42`, { method: 'DELETE' })
+}
+
+const MOVES = [
+  ['SQLite', 'Postgres'],
+  ['Postgres', 'SQLite'],
+  ['Postgres', 'Postgres'],
+] as const satisfies readonly (readonly [ShapeName, ShapeName])[]
+
+for (const [one, other] of MOVES) {
+  test(`O22: from ${one} to ${other} comes all that the installation is, and nothing twice`, async () => {
+    await using from = await createPlace(one)
+    await using to = await createPlace(other)
+    await fill(from)
+    const before = await contentsOf(nameOf(from))
+    assert.equal(
+      await copied(from, to),
+      `Copied 100016 clicks, 13 banners that were new or changed, and 3 keys.
+Compared 4 days of banners: the source has 100016 clicks, the target 100016.
+`,
+    )
+    assert.deepEqual(await contentsOf(nameOf(to)), before)
+    assert.match(await copied(from, to), /^Copied 0 clicks, 0 banners.*, and 0 keys\.$/m)
+    assert.deepEqual(await contentsOf(nameOf(to)), before)
+    assert.deepEqual(await contentsOf(nameOf(from)), before, 'the source is as it was')
+
+    await using app = await startTestApp({ ...QUIET, ...to.settings })
+    assert.doesNotMatch(app.log(), /First start/)
+    for (const key of ['a', 'b', 'c']) await post(app.origin, '/counter/7', key)
+    await post(app.origin, '/counter/7', 'd')
+    const answer = await jsonOf(
+      await fetch(`${app.origin}/stats?tsFrom=0&tsTo=2100-01-01T00:00:00Z`),
+    )
+    assert.equal(answer['total'], 100_017, 'a click that is sent again is the one that was copied')
+    assert.equal(await addBanner(app.origin, 'Later'), 11)
+    assert.equal((await fetch(`${app.origin}/counter/42`, { method: 'POST' })).status, 410)
+  })
+}
+
+for (const [one, other] of MOVES) {
+  test(`O22: beside a service that counts in ${one}, each copy adds what is new, and the last one has all`, async () => {
+    await using from = await createPlace(one)
+    await using to = await createPlace(other)
+    const sent = { clicks: 0, keys: 0 }
+    {
+      await using app = await startTestApp({ ...QUIET, ...from.settings })
+      let isOver = false
+      const sending = Array.from({ length: 4 }, async () => {
+        while (!isOver) {
+          const key = sent.clicks % 3 === 0 ? `key-${(sent.keys += 1)}` : undefined
+          sent.clicks += 1
+          await post(app.origin, `/counter/${1 + (sent.clicks % 9)}`, key)
+        }
+      })
+      try {
+        let last = 0
+        for (let copies = 0; copies < 4; copies += 1) {
+          await copied(from, to)
+          const { minutes, quarters, days } = await contentsOf(nameOf(to))
+          assert.ok(sumOf(minutes) > last, 'nothing was counted meanwhile')
+          last = sumOf(minutes)
+          assert.deepEqual([sumOf(quarters), sumOf(days)], [last, last])
+          assert.ok(last <= sent.clicks)
+          if (copies === 2) {
+            await fetch(`${app.origin}/banners/9`, {
+              method: 'PATCH',
+              headers: { 'content-type': 'application/json' },
+              body: '{"name":"Another name"}',
+            })
+          }
+        }
+      } finally {
+        isOver = true
+        await Promise.all(sending)
+      }
+    }
+    await copied(from, to)
+    const [source, target] = [await contentsOf(nameOf(from)), await contentsOf(nameOf(to))]
+    assert.deepEqual(target, source)
+    assert.equal(sumOf(target.minutes), sent.clicks)
+    assert.ok(target.banners.some((line) => line.startsWith('9|Another name|')))
+  })
+}
+
+/** Many days of many banners, merged as a service does. */
+async function fillPast(place: TestPlace): Promise<void> {
+  assert.equal((await runCommand(place.folder, ['migrate'], place.settings)).exitCode, 0)
+  const days = `with recursive days (day) as (select 20000 union all select day + 1 from days where day < 20059),
+    ids (id) as (select 1 union all select id + 1 from ids where id < 100)`
+  await runInStore(
+    storeOf(place),
+    `${days} insert into banners (id, name, status, created_at, version) select id, 'Banner', 'active', 0, 1 from ids;
+     update registry set version = 1;
+     ${days} insert into minute_counts select id, 1, day * 1440 + id, 2 from days, ids;
+     ${days} insert into minute_counts select id, 1, day * 1440 + 1439, 3 from days, ids;
+     ${days} insert into quarter_counts select id, 1, day * 96 + id / 15, 2 from days, ids;
+     ${days} insert into quarter_counts select id, 1, day * 96 + 95, 3 from days, ids;
+     ${days} insert into day_counts select id, 1, day, 5 from days, ids;
+     ${days} insert into keys select id, cast(randomblob(16) as blob), 1700000000000 + day from days, ids`,
+  )
+}
+
+/** Kills a copy after a while, unless it has ended by then. */
+async function killedCopy(from: TestPlace, to: TestPlace, afterMs: number): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'copy', '--from', nameOf(from), '--to', nameOf(to)],
+    { cwd: from.folder, stdio: 'ignore' },
+  )
+  const ended = once(child, 'exit')
+  const timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
+  await ended
+  clearTimeout(timer)
+}
+
+/** A copy is killed later each time, by this part of how long one took. */
+const STEPS = 30
+
+for (const other of SHAPES) {
+  test(`O22: killed at any moment, a copy to ${other} can be run again, and doubles nothing`, async () => {
+    await using from = await createPlace('SQLite')
+    await using rehearsal = await createPlace(other)
+    await using to = await createPlace(other)
+    await fillPast(from)
+    const source = await contentsOf(nameOf(from))
+    const began = performance.now()
+    await copied(from, rehearsal)
+    const tookMs = performance.now() - began
+    assert.equal((await runCommand(to.folder, ['migrate'], to.settings)).exitCode, 0)
+    const seen = new Set<number>()
+    for (let kill = 0; kill < 3 * STEPS && seen.size < 3; kill += 1) {
+      await killedCopy(from, to, tookMs * (0.3 + kill / STEPS))
+      const { minutes, quarters, days } = await contentsOf(nameOf(to))
+      assert.deepEqual([sumOf(quarters), sumOf(days)], [sumOf(minutes), sumOf(minutes)])
+      for (const [slot, count] of Object.entries(minutes)) {
+        assert.ok(count <= Number(source.minutes[slot]), `${slot} was doubled`)
+      }
+      if (sumOf(minutes) === sumOf(source.minutes)) break
+      if (sumOf(minutes) > 0) seen.add(sumOf(minutes))
+    }
+    assert.ok(seen.size > 0, 'no kill came in the middle: the test shows nothing')
+    await copied(from, to)
+    assert.deepEqual(await contentsOf(nameOf(to)), source)
+  })
+
+  test(`O22: of two copies to ${other} at once none doubles anything`, async () => {
+    await using from = await createPlace('SQLite')
+    await using to = await createPlace(other)
+    await fillPast(from)
+    assert.equal((await runCommand(to.folder, ['migrate'], to.settings)).exitCode, 0)
+    const both = await Promise.all([copy(from, to), copy(from, to)])
+    assert.ok(
+      both.some(({ exitCode }) => exitCode === 0),
+      both.map(({ stderr }) => stderr).join(''),
+    )
+    for (const { exitCode, stderr } of both) {
+      if (exitCode === 0) continue
+      assert.match(
+        stderr,
+        /Another copy into Postgres at .* is at work|is in use by another Tallymark/,
+      )
+    }
+    assert.deepEqual(await contentsOf(nameOf(to)), await contentsOf(nameOf(from)))
+  })
+}
+
+test('O22: what the target has counted itself stays, and is told apart', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  {
+    // Banners 1 to 9 are the same ones at both ends: name and URL are equal.
+    await using app = await startTestApp({ ...QUIET, ...to.settings })
+    for (let clicks = 0; clicks < 3; clicks += 1) await post(app.origin, '/counter/7')
+    await post(app.origin, '/counter/7', 'a')
+  }
+  const output = await copied(from, to)
+  assert.match(output, /the source has 100016 clicks, the target 100020\.$/m)
+  assert.match(
+    output,
+    /^The 4 more are what the target has counted, imported or copied otherwise\.$/m,
+  )
+  assert.match(output, /^1 keys were sent to both services: those clicks are counted twice/m)
+  assert.match(await copied(from, to), /^Copied 0 clicks/m)
+  const { days } = await contentsOf(nameOf(to))
+  assert.equal(sumOf(days), 100_020)
+})
+
+test('O22: what both ends have imported of the original service is not doubled, now or later', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await using original = await createDatabase()
+  await runSql(
+    original.url,
+    `create table banner_stats (banner_id bigint, hour_timestamp timestamptz, counts jsonb);
+     insert into banner_stats values (7, '2024-12-10 12:00:00Z', '{"0": 3, "15": 4, "59": 1}')`,
+  )
+  const imported = async (place: TestPlace) => {
+    const { exitCode, output } = await runProgram(place.folder, ['import', '--original'], {
+      ...place.settings,
+      ORIGINAL_DATABASE_URL: original.url,
+    })
+    assert.equal(exitCode, 0, output)
+    return Number(/Added (\d+)/.exec(output)?.[1])
+  }
+  assert.deepEqual([await imported(from), await imported(to)], [8, 8])
+  await insertPast(storeOf(from), [[7, '2024-12-10T12:15:00Z', 10]])
+  assert.match(await copied(from, to), /^Copied 10 clicks/)
+  await runSql(original.url, `update banner_stats set counts = counts || '{"0": 5, "20": 1}'`)
+  assert.deepEqual([await imported(from), await imported(to)], [3, 3])
+  assert.match(await copied(from, to), /^Copied 0 clicks/)
+  await runSql(original.url, `update banner_stats set counts = counts || '{"0": 6}'`)
+  assert.equal(await imported(from), 1)
+  assert.match(await copied(from, to), /^Copied 1 clicks/)
+  assert.equal(await imported(to), 0, 'it came by copy')
+  const [source, target] = [await contentsOf(nameOf(from)), await contentsOf(nameOf(to))]
+  assert.deepEqual(target.minutes, source.minutes)
+  assert.deepEqual([target.quarters, target.days], [source.quarters, source.days])
+})
+
+for (const shape of SHAPES) {
+  test(`O22: minutes that ${shape} has forgotten come as the quarters that are left`, async () => {
+    await using from = await createPlace(shape)
+    await using to = await createPlace('Postgres')
+    await fill(from)
+    await copied(from, to)
+    const before = await contentsOf(nameOf(to))
+    // As if they were kept for a while only.
+    await runInStore(storeOf(from), 'delete from minute_counts where banner_id in (7, 8)')
+    assert.match(await copied(from, to), /^Copied 0 clicks/)
+    assert.deepEqual(await contentsOf(nameOf(to)), before)
+    await using later = await createPlace('Postgres')
+    assert.match(await copied(from, later), /^Copied 100016 clicks/)
+    const found = await contentsOf(nameOf(later))
+    assert.deepEqual([found.quarters, found.days], [before.quarters, before.days])
+  })
+}
+
+test('O22: where the ends differ it says where, and fails', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  await copied(from, to)
+  await runSql(nameOf(to), 'update day_counts set count = 7 where banner_id = 8')
+  const less = await copy(from, to)
+  assert.equal(less.exitCode, 1)
+  assert.match(less.stdout, /the source has 100016 clicks, the target 23\.$/m)
+  assert.match(
+    less.stderr,
+    /^tallymark: The two ends differ\..*\n {2}- banner 8, 2024-12-31: the target answers 7, not 100000\n$/,
+  )
+  // A source that went back to a backup has fewer than came from it.
+  await runSql(nameOf(to), 'update day_counts set count = 100000 where banner_id = 8')
+  await runInStore(
+    storeOf(from),
+    `update minute_counts set count = 1 where banner_id = 8; update day_counts set count = 1 where banner_id = 8;
+     update quarter_counts set count = 1 where banner_id = 8`,
+  )
+  const back = await copy(from, to)
+  assert.equal(back.exitCode, 1)
+  assert.match(
+    back.stderr,
+    /- banner 8, 2024-12-31: the source has counted 1, of which 100000 are copied\n$/,
+  )
+})
+
+test('O22: another banner under the same id is an error before anything is written', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  {
+    await using app = await startTestApp({ ...QUIET, ...to.settings })
+    assert.equal(await addBanner(app.origin, 'Of the target'), 10)
+  }
+  const before = await contentsOf(nameOf(to))
+  const { exitCode, stdout, stderr } = await copy(from, to)
+  assert.deepEqual([exitCode, stdout], [1, ''])
+  assert.equal(
+    stderr,
+    'tallymark: Nothing was copied: the target has other banners with these ids, with another name or URL: 10. Change them at one end, or name another target.\n',
+  )
+  assert.deepEqual(await contentsOf(nameOf(to)), before)
+})
+
+test('O22: a source or target that will not do is a sentence', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  const failed = async (args: readonly string[], settings: Record<string, string> = {}) => {
+    const ended = await runCommand(from.folder, ['copy', ...args], settings)
+    assert.equal(ended.stdout, '')
+    return [ended.exitCode, ended.stderr.replace(/^tallymark: /, '').trimEnd()] as const
+  }
+  const source = ['--from', nameOf(from)]
+  assert.deepEqual(await failed([...source, '--to', `${nameOf(from)}/`]), [
+    2,
+    'source and target are the same; see tallymark help copy',
+  ])
+  assert.deepEqual(await failed(['--from', nameOf(to), '--to', `${nameOf(to)}?x=1`]), [
+    1,
+    `At the source: ${labelOf(nameOf(to))} has no tables of Tallymark yet; start the service once.`,
+  ])
+  assert.deepEqual(await failed(['--from', '/nowhere/at/all', '--to', nameOf(to)]), [
+    1,
+    'At the source: There is no database in /nowhere/at/all yet; start the service once.',
+  ])
+  assert.deepEqual(await failed(['--from', 'data', '--to', 'postgresql://127.0.0.1:1/x']), [
+    1,
+    'The target is away: connect ECONNREFUSED 127.0.0.1:1.',
+  ])
+  assert.deepEqual(await failed([]), [
+    2,
+    'copy needs --from or --to; the other one is the store of the settings; see tallymark help copy',
+  ])
+  const [code, wrong] = await failed([...source, '--to', 'mysql://me:Geheimnis@db/x'])
+  assert.equal(code, 2)
+  assert.match(wrong, /^--to: .*must be postgresql:\/\//s)
+  assert.doesNotMatch(wrong, /Geheimnis/)
+  await copied(from, to)
+  const clone = { ...from.settings, DATA_DIR: join(from.folder, 'restored') }
+  assert.equal((await runCommand(from.folder, ['backup', 'file'], from.settings)).exitCode, 0)
+  mkdirSync(clone.DATA_DIR)
+  renameSync(join(from.folder, 'file'), join(clone.DATA_DIR, 'tallymark.sqlite'))
+  const [, same] = await failed(['--from', clone.DATA_DIR], from.settings)
+  assert.match(same, /^Source and target are the same installation, or one was made of a backup/)
+  await using app = await startTestApp({ ...QUIET, ...from.settings })
+  const [, busy] = await failed(['--from', nameOf(to), '--to', nameOf(from)])
+  assert.equal(
+    busy,
+    `At the target: DATA_DIR ${nameOf(from)} is in use by another Tallymark. Stop that one, or set another DATA_DIR.`,
+  )
+  assert.ok(app.origin)
+})
+
+for (const [shape, other] of MOVES) {
+  test(`O22: a source in ${shape} of another schema is refused, and so is a target`, async () => {
+    await using from = await createPlace(shape)
+    await using to = await createPlace(other === shape ? 'SQLite' : other)
+    for (const place of [from, to]) {
+      assert.equal((await runCommand(place.folder, ['migrate'], place.settings)).exitCode, 0)
+    }
+    await setVersion(from, 99)
+    const newer = await copy(from, to)
+    assert.equal(newer.exitCode, 1)
+    assert.match(
+      newer.stderr,
+      /^tallymark: At the source: The database has schema 99, this Tallymark knows \d: /,
+    )
+    const back = await copy(to, from)
+    assert.match(
+      back.stderr,
+      /^tallymark: At the target: The database has schema 99, this Tallymark knows \d: /,
+    )
+    await setVersion(from, 1)
+    const older = await copy(from, to)
+    assert.equal(older.exitCode, 1)
+    assert.match(
+      older.stderr,
+      /^tallymark: At the source: The database has schema 1, this Tallymark needs \d: stop the service, and run "tallymark migrate"\.$/m,
+    )
+  })
+}
+
+async function setVersion(place: TestPlace, version: number): Promise<void> {
+  if (place.dataFolder === undefined) {
+    await runSql(
+      nameOf(place),
+      `delete from schema_versions where version > ${version};
+       insert into schema_versions (version, name) values (${version}, 'other') on conflict do nothing`,
+    )
+    return
+  }
+  using database = new DatabaseSync(join(place.dataFolder, 'tallymark.sqlite'))
+  database.exec(`pragma user_version = ${version}`)
+}
+
+test('O22: a URL may stand in a file or in the settings; in an argument its password is shown to all', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  const file = join(from.folder, 'url')
+  writeFileSync(file, `${nameOf(to)}\n`)
+  const run = (args: readonly string[], settings: Record<string, string> = {}) =>
+    runCommand(from.folder, ['copy', ...args], settings)
+  const named = await run(['--from', 'data', '--to-file', file])
+  assert.deepEqual([named.exitCode, named.stderr], [0, ''])
+  const set = await run(['--from', 'data'], { DATABASE_URL_FILE: file })
+  assert.deepEqual([set.exitCode, set.stderr], [0, ''])
+  const back = await run(['--from-file', file, '--to', 'other'])
+  assert.deepEqual([back.exitCode, back.stderr], [0, ''])
+  assert.ok(existsSync(join(from.folder, 'other/tallymark.sqlite')))
+  const own = await run(['--to', 'mine'], from.settings)
+  assert.deepEqual([own.exitCode, own.stderr], [0, ''])
+  const url = new URL(nameOf(to))
+  url.password = 'Geheimnis'
+  const shown = await run(['--from', 'data', '--to', url.href])
+  assert.equal(shown.exitCode, 0)
+  assert.equal(
+    shown.stderr,
+    'tallymark: everybody on this machine can read the password in --to; put the URL into a file, and name that by --to-file\n',
+  )
+  const both = await run(['--to', 'mine', '--to-file', file])
+  assert.match(both.stderr, /--to and --to-file are given; leave out one/)
+})
+
+test('O22: a banner that is registered while a copy is on its way is not overwritten', async () => {
+  await using from = await createPlace('SQLite')
+  await using to = await createPlace('Postgres')
+  await fill(from)
+  assert.equal((await runCommand(to.folder, ['migrate'], to.settings)).exitCode, 0)
+  await using registering = await hold(
+    nameOf(to),
+    `update registry set version = version + 1;
+     insert into banners values (7, 'Quicker', null, 'active', 0, 1)`,
+  )
+  const copying = copy(from, to)
+  await registering.waiting('registry', 1)
+  await registering.free()
+  const { exitCode, stderr } = await copying
+  assert.equal(exitCode, 1)
+  assert.equal(stderr, 'tallymark: Banner 7 was registered meanwhile. Run the copy again.\n')
+  assert.deepEqual((await contentsOf(nameOf(to))).banners, ['7|Quicker||active|0'])
+})
+
+function labelOf(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `Postgres at ${host}${pathname}`
+}
