@@ -91,5 +91,5 @@ export interface CopyTarget extends AsyncDisposable {
 
 /** How many banners or keys are copied at a time. */
 export const PAGE_ROWS = 5_000
-/** How many days of banners: 1 MB. */
-export const PAGE_DAYS = 100
+/** How many days of banners: each takes 12 KB, a few times over. */
+export const PAGE_DAYS = 30

@@ -194,8 +194,11 @@ test(
       await runTool('pg_dump', ['--format=custom', `--file=${dump}`, `--dbname=${lost.url}`])
       before.push(load.acknowledged())
       await runTool('pg_basebackup', [
-        ...['--format=tar', '--wal-method=fetch', '--checkpoint=fast'],
-        ...[`--pgdata=${base}`, `--dbname=${lost.url}`],
+        '--format=tar',
+        '--wal-method=fetch',
+        '--checkpoint=fast',
+        `--pgdata=${base}`,
+        `--dbname=${lost.url}`,
       ])
       sent = { ...load.sent }
     }
