@@ -1,14 +1,19 @@
 // Which store stands behind the ports, for the service and for commands.
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
+import { OperatorError } from './errors.ts'
 import type { PartitionStore } from './log/kafka/partition-store.ts'
 import type { BannerStore } from './registry/banner-store.ts'
 import type { Check } from './check.ts'
+import type { CopySource, CopyTarget } from './store/copy-store.ts'
 import type { CountStore } from './store/count-store.ts'
 import type { ImportStore } from './store/import-store.ts'
 import type { FiguresStore } from './store/store-figures.ts'
 import type { TalliedObserver } from './store/tallied.ts'
 import type { Migration } from './store/schema.ts'
+import { backUpFolder, type Backup } from './store/sqlite/backup.ts'
+import { SqliteCopySource } from './store/sqlite/copy-source.ts'
+import { SqliteCopyTarget } from './store/sqlite/copy-target.ts'
 import { SqliteDatabase } from './store/sqlite/database.ts'
 import { SqliteGuest } from './store/sqlite/guest.ts'
 import { migrateFolder } from './store/sqlite/migrate.ts'
@@ -93,4 +98,29 @@ export async function inspectStore(config: Config['store']): Promise<readonly Ch
   }
   const { inspectPostgres } = await import('./store/postgres/inspect.ts')
   return inspectPostgres(config)
+}
+
+/** An installation to copy from. Throws as `visitStore` does. */
+export async function openCopySource(config: Config['store']): Promise<CopySource> {
+  if (config.kind === 'sqlite') return new SqliteCopySource(config.folder)
+  await (await visitStore(config, { writes: false }))[Symbol.asyncDispose]()
+  const { PostgresCopySource } = await import('./store/postgres/copy-source.ts')
+  return await PostgresCopySource.open(config.connection, config.label)
+}
+
+/** One to copy to; made if there is none. An embedded one must not be in use. */
+export async function openCopyTarget(config: Config['store']): Promise<CopyTarget> {
+  if (config.kind === 'sqlite') return new SqliteCopyTarget(config.folder)
+  await (await visitStore(config, { writes: true }))[Symbol.asyncDispose]()
+  const { PostgresCopyTarget } = await import('./store/postgres/copy-target.ts')
+  return await PostgresCopyTarget.open(config.connection, config.label)
+}
+
+/** Writes the embedded store to a file, beside a service. Throws an OperatorError for another store. */
+export async function backUpStore(config: Config['store'], file: string): Promise<Backup> {
+  if (config.kind === 'sqlite') return await backUpFolder(config.folder, file)
+  throw new OperatorError(
+    `The store is ${config.label}: back it up by its own tools, as docs/operations.md says.`,
+    { exitCode: 2 },
+  )
 }

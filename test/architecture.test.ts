@@ -24,6 +24,7 @@ const PORTS = [
   'store/count-store.ts',
   'store/import-store.ts',
   'store/store-figures.ts',
+  'store/copy-store.ts',
   'registry/banner-store.ts',
 ]
 
@@ -52,6 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'log/kafka/dead-letters.ts',
     'log/kafka/positions.ts',
     'store/import-store.ts',
+    'store/copy.ts',
   ],
   'routes.ts': [...NOUNS, 'version.ts', 'http', 'collector', 'query', 'registry'],
   'metrics.ts': [...NOUNS, 'lib'],

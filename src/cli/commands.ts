@@ -1,5 +1,7 @@
+import { backup } from './backup.ts'
 import { banners } from './banners.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
+import { copy } from './copy.ts'
 import { deadLetters } from './dead-letters.ts'
 import { doctor } from './doctor.ts'
 import { importOriginal } from './import.ts'
@@ -43,6 +45,8 @@ export const COMMANDS: readonly Command[] = [
   doctor,
   migrate,
   importOriginal,
+  copy,
+  backup,
   positions,
   deadLetters,
   help,

@@ -40,7 +40,11 @@ export interface PostgresServer extends AsyncDisposable {
  * A server on a free port; it keeps no process from ending. One that is not durable is faster, and
  * loses its last commits when killed.
  */
-export async function startPostgres(options: { isDurable: boolean }): Promise<PostgresServer> {
+export async function startPostgres(options: {
+  isDurable: boolean
+  /** A tar file of `pg_basebackup` that it begins with, readable by everybody. */
+  backup?: string
+}): Promise<PostgresServer> {
   const home = join(tmpdir(), `tallymark-postgres-${randomUUID()}`)
   const user = postgresUser()
   const binaries = findPostgres(home, user)
@@ -48,7 +52,13 @@ export async function startPostgres(options: { isDurable: boolean }): Promise<Po
     ...user,
     cwd: '/',
     // In English, since we read what it prints.
-    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC', ...binaries.environment },
+    env: {
+      ...process.env,
+      LC_ALL: 'C',
+      TZ: 'UTC',
+      ...binaries.environment,
+      BACKUP: options.backup,
+    },
     stdio: ['pipe', 'pipe', 'ignore'],
     // Ctrl-C in a terminal reaches whole process groups; the tests are to close first.
     detached: true,
@@ -79,6 +89,7 @@ exec 2>&1
 mkdir -m 700 "$home" && cd "$home" || exit
 exec >log 2>&1
 while read -r port; do
+  [ -d data ] || [ -z "$BACKUP" ] || { mkdir -m 700 data && tar -xf "$BACKUP" -C data; }
   [ -d data ] ||
     "$bin/initdb" -D data -U postgres -A trust -E UTF8 --locale=C --no-sync </dev/null >/dev/null
   wait

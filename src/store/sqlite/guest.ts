@@ -35,7 +35,7 @@ export class SqliteGuest
   constructor({ folder, writes }: { readonly folder: string; readonly writes: boolean }) {
     this.#folder = folder
     using building = new DisposableStack()
-    this.#database = asSentence(folder, () => building.use(open(folder, writes)))
+    this.#database = asSentence(folder, () => building.use(openGuest(folder, writes)))
     // The owner's clock is behind neither, so what is acknowledged before this one's instants was
     // committed before they were read.
     this.clock = steadyClock(this.#do(storedInstant))
@@ -77,7 +77,8 @@ export class SqliteGuest
   }
 }
 
-function open(folder: string, writes: boolean): DatabaseSync {
+/** Throws an OperatorError where there is no database of this version. */
+export function openGuest(folder: string, writes: boolean): DatabaseSync {
   const file = databaseFile(folder)
   if (writes && !existsSync(file)) migrateFolder(folder)
   if (!existsSync(file)) throw noDatabase(folder)
