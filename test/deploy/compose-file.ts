@@ -34,6 +34,7 @@ export interface ComposeFile {
   readonly services: Readonly<Record<string, ComposeService>>
   readonly networks?: Readonly<Record<string, { readonly internal?: boolean } | null>>
   readonly volumes: Readonly<Record<string, unknown>>
+  readonly secrets?: Readonly<Record<string, { readonly file?: string }>>
 }
 
 /** The file `.env` after `cp .example.env .env`. */

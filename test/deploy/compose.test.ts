@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { parseConfig } from '../../src/config.ts'
 import { needs, toolPath } from '../support/tools.ts'
 import {
@@ -213,5 +214,15 @@ test(
     const args = ['--builtin-schema', 'vendor.compose-spec', '--default-filetype', 'yaml', '-']
     const { status, stdout } = spawnSync(toolPath('check-jsonschema'), args, options)
     assert.equal(status, 0, stdout)
+    const { services, secrets } = parse(uncommented, { merge: true }) as ComposeFile
+    assert.deepEqual(services['prometheus']?.secrets, ['read_token'])
+    // From the environment it would be copied into the container, and Compose refuses that for one that is
+    // read-only.
+    const { file = assert.fail() } = secrets?.['read_token'] ?? {}
+    assert.equal(
+      spawnSync('git', ['check-ignore', '-q', file]).status,
+      0,
+      `${file} may be committed`,
+    )
   },
 )
