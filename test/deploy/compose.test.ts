@@ -219,10 +219,7 @@ test(
     // From the environment it would be copied into the container, and Compose refuses that for one that is
     // read-only.
     const { file = assert.fail() } = secrets?.['read_token'] ?? {}
-    assert.equal(
-      spawnSync('git', ['check-ignore', '-q', file]).status,
-      0,
-      `${file} may be committed`,
-    )
+    const ignored = readFileSync('.gitignore', 'utf8').split('\n')
+    assert.ok(ignored.includes(file), `${file} may be committed`)
   },
 )
