@@ -11,6 +11,21 @@ const NOTICE = '<!-- Made from the code by `npm run docs`. -->'
 const COMMENT_CHARACTERS = 98
 const UNITS = ['seconds', 'bytes', 'clicks', 'records', 'requests', 'batches', 'banners']
 
+/**
+ * What compose.yaml needs in `.env`, under the names of the original service. Undefined: as in the
+ * other sections. The password never leaves the network of the containers.
+ */
+const FOR_COMPOSE: Readonly<Record<string, string | undefined>> = {
+  POSTGRES_HOST: 'postgres',
+  POSTGRES_USER: 'tallymark',
+  POSTGRES_PASSWORD: 'only-between-the-containers',
+  POSTGRES_DB: 'tallymark',
+  KAFKA_BROKER: 'kafka:9092',
+  KAFKA_TOPIC: 'clicks',
+  LOG_LEVEL: 'info',
+  MINUTES_TICKER: undefined,
+}
+
 /** Path to text, as Prettier formats it. */
 export async function generatedDocs(): Promise<Map<string, string>> {
   const pages = new Map([
@@ -88,8 +103,10 @@ working directory:
 PORT=9000 DATA_DIR=/var/lib/tallymark npm start
 \`\`\`
 
-[.example.env](../.example.env) holds every setting with its default, commented out. Copy it to \`.env\` and
-uncomment what you change. Settings are read once, at the start.
+[.example.env](../.example.env) holds every setting, with its default and commented out but for those of its
+first section: they are set for \`docker compose\` ([deployment.md](deployment.md)), so delete or comment them
+where you start the service by \`npm start\`. Copy it to \`.env\` and uncomment what you change. Settings are read
+once, at the start.
 
 ## Which value counts
 
@@ -156,22 +173,47 @@ says how to get at Kafka is refused without it: another shape than the one asked
 ${tables.join('\n')}`
 }
 
-/** A sample to be copied to .env: as it is, it changes nothing. */
+/** A sample to be copied to .env. */
 function exampleEnv(): string {
-  const blocks = sections().flatMap(({ title, settings }) => [
+  const isForCompose = ([name]: NamedSetting): boolean => name in FOR_COMPOSE
+  const all = sections().flatMap(({ settings }) => settings)
+  const order = Object.keys(FOR_COMPOSE)
+  const forCompose = all
+    .filter(isForCompose)
+    .toSorted(([one], [other]) => order.indexOf(one) - order.indexOf(other))
+  const others = sections().map(({ title, settings }) => ({
+    title,
+    settings: settings.filter((each) => !isForCompose(each)),
+  }))
+  const blocks = others.flatMap(({ title, settings }) => [
     `# --- ${title} ---`,
-    ...settings.map(([name, setting]) =>
-      [
-        ...commentLines(setting.about),
-        ...namesOf(name, setting).map((each) => `# ${each}=${setting.fallback ?? ''}`),
-      ].join('\n'),
-    ),
+    ...settings.map(exampleSetting),
   ])
   const head = [
-    'Settings of Tallymark with their defaults. Copy this file to `.env` and uncomment what you change. An empty value is an unset one, and the environment goes before this file. A secret has a value or, by its `_FILE`, a file, not both. Put a value with a `#` into quotes. More in docs/configuration.md.',
+    'Settings of Tallymark. Copy this file to `.env`, and change or uncomment what you need. An empty value is an unset one, and the environment goes before this file. A secret has a value or, by its `_FILE`, a file, not both. Put a value with a `#` into quotes. More in docs/configuration.md.',
     'Made from the code by `npm run docs`.',
   ]
-  return `${[...head.flatMap(commentLines), '', blocks.join('\n\n')].join('\n')}\n`
+  const compose = [
+    '# --- For docker compose ---',
+    commentLines(
+      'What compose.yaml starts: Kafka and Postgres are other containers, by these names. For `npm start`, and for compose.lite.yaml, none of it is needed: delete or comment the lines of this section that are set. The password is for the network of the containers only; set another one before the first start.',
+    ).join('\n'),
+    ...forCompose.map(exampleSetting),
+  ]
+  const rest =
+    'The rest is commented out, with its default: as it is, it changes nothing. In containers `HOST`, `ROLE` and `DATA_DIR` are set by compose.yaml, and `PORT` is the port of the machine.'
+  const text = [...compose, commentLines(rest).join('\n'), ...blocks]
+  return `${[...head.flatMap(commentLines), '', text.join('\n\n')].join('\n')}\n`
+}
+
+function exampleSetting([name, setting]: NamedSetting): string {
+  const value = FOR_COMPOSE[name]
+  const lines = namesOf(name, setting).map((each) =>
+    each === name && value !== undefined
+      ? `${each}=${value}`
+      : `# ${each}=${setting.fallback ?? ''}`,
+  )
+  return [...commentLines(setting.about), ...lines].join('\n')
 }
 
 type NamedSetting = readonly [name: string, setting: Setting<unknown>]

@@ -47,16 +47,35 @@ test('the generated documents are those of this code; npm run docs writes them',
   }
 })
 
-test('.example.env changes nothing as it is, and has every setting with its default', () => {
+/** What compose.yaml needs, under the names of the original service. */
+const SET_FOR_COMPOSE = [
+  'KAFKA_BROKER',
+  'KAFKA_TOPIC',
+  'LOG_LEVEL',
+  'POSTGRES_DB',
+  'POSTGRES_HOST',
+  'POSTGRES_PASSWORD',
+  'POSTGRES_USER',
+]
+
+test('.example.env sets what compose.yaml needs, and has all else once, with its default', () => {
   const text = readFileSync('.example.env', 'utf8')
-  assert.deepEqual(parseEnv(text), {})
+  assert.deepEqual(Object.keys(parseEnv(text)).toSorted(), SET_FOR_COMPOSE)
+  const names = [...text.matchAll(/^(?:# )?([A-Z_]+)=/gm)].map(([, name]) => name)
+  assert.equal(new Set(names).size, names.length, 'a setting stands there twice')
   const uncommented = parseEnv(text.replaceAll(/^# (?=[A-Z_]+=)/gm, ''))
   const settings = Object.entries<Setting<unknown>>(SETTINGS)
   const secrets = settings.filter(([, { isSecret }]) => isSecret)
   assert.deepEqual(uncommented, {
     ...Object.fromEntries(settings.map(([name, { fallback }]) => [name, fallback ?? ''])),
     ...Object.fromEntries(secrets.map(([name]) => [`${name}_FILE`, ''])),
+    ...parseEnv(text),
   })
+})
+
+test('.example.env changes nothing once the lines that are set are commented', () => {
+  const text = readFileSync('.example.env', 'utf8').replaceAll(/^(?=[A-Z_]+=)/gm, '# ')
+  assert.deepEqual(parseEnv(text), {})
   assert.deepEqual(parseConfig({}, { path: '.env', values: parseEnv(text) }), parseConfig({}))
 })
 
