@@ -10,6 +10,7 @@ import { VERSION } from '../../src/version.ts'
 import { ARCHIVED, inEachShape, PAUSED, UNKNOWN, type TestApp } from '../support/app.ts'
 import { emptyResult, runLoad } from '../support/load.ts'
 import { byLabel, metricsOf, sumOf, underWayOf, type Lines } from '../support/metrics.ts'
+import { sendRaw } from '../support/raw.ts'
 import { BIG } from '../support/refused.ts'
 import { totalOf } from '../support/service.ts'
 
@@ -134,6 +135,18 @@ inEachShape((start) => {
     await send('/nowhere')
     await send('/counter/%zz')
     await send('/banners', 'PUT')
+    // What the parser or the server itself refuses never has a route.
+    for (const head of [
+      'BAD',
+      'CONNECT / HTTP/1.1\r\nHost: x',
+      `GET /?${'x'.repeat(17_000)} HTTP/1.1`,
+    ]) {
+      const { status } = await sendRaw(own.origin, `${head}\r\n\r\n`)
+      assert.ok(status >= 400 && status < 500, head.slice(0, 20))
+    }
+    const expecting =
+      'POST /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: x\r\nConnection: close\r\n\r\n'
+    await sendRaw(own.origin, expecting)
     const lines = await metricsOf(own.origin)
     const answers = (route: string, status: string) =>
       lines.get(`http_requests_total{route="${route}",status="${status}"}`)
@@ -142,10 +155,10 @@ inEachShape((start) => {
     assert.equal(answers('/counter/:bannerId', '5xx'), 0)
     assert.equal(answers('/stats/:bannerId', '2xx'), 1)
     assert.equal(answers('/stats/:bannerId', '4xx'), 1)
-    assert.equal(answers('none', '4xx'), 3)
+    assert.equal(answers('none', '4xx'), 7)
     const seconds = (route: string) => lines.get(`http_request_seconds_count{route="${route}"}`)
     assert.equal(seconds('/counter/:bannerId'), 3)
-    assert.equal(seconds('none'), 3)
+    assert.equal(seconds('none'), 7)
     assert.equal(lines.get('ack_seconds_count'), 3)
     assert.equal(lines.get('ack_seconds_bucket{le="+Inf"}'), 3)
     const buckets = [...lines].filter(([line]) => line.startsWith('ack_seconds_bucket'))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { background } from '../../src/lib/background.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { StoreWatch } from '../../src/watch/store-watch.ts'
 import type { FiguresStore, StoreFigures } from '../../src/store/store-figures.ts'
@@ -85,8 +86,10 @@ test('O18: the lag grows from the last answer on, and from the start where there
   let now = 1_000_000
   const clock = { now: () => now }
   const watch = new StoreWatch({ store, clock, folder: undefined, intervalMs: 5 })
-  const stop = new AbortController()
-  const following = watch.follow(stop.signal)
+  await using _ = background(
+    (cause) => assert.fail(String(cause)),
+    (signal) => watch.follow(signal),
+  )
   const asked = async (): Promise<void> => {
     const seen = store.asked
     while (store.asked < seen + 2) await pause(1)
@@ -110,6 +113,4 @@ test('O18: the lag grows from the last answer on, and from the start where there
   store.answer = { completeUntil: now + 10, ...figures }
   await asked()
   assert.equal(watch.lagMs, 0, 'an instant of the store may be ahead of this clock')
-  stop.abort()
-  await following
 })
