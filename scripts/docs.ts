@@ -3,19 +3,20 @@ import { writeFileSync } from 'node:fs'
 import { format } from 'prettier'
 import { parseConfig } from '../src/config.ts'
 import { ERRORS, OperatorError, type ErrorKind } from '../src/errors.ts'
-import { Metrics } from '../src/metrics.ts'
+import { METRIC_SECTIONS, Metrics } from '../src/metrics.ts'
 import { openApiOf, routes, type RouteParts } from '../src/routes.ts'
 import { fileNameOf, SECTIONS, SETTINGS, type Setting } from '../src/settings.ts'
 
 const NOTICE = '<!-- Made from the code by `npm run docs`. -->'
 const COMMENT_CHARACTERS = 98
+const UNITS = ['seconds', 'bytes', 'clicks', 'records', 'requests', 'batches', 'banners']
 
 /** Path to text, as Prettier formats it. */
 export async function generatedDocs(): Promise<Map<string, string>> {
   const pages = new Map([
     ['docs/errors.md', errorsPage()],
     ['docs/configuration.md', configurationPage()],
-    ['docs/metrics.md', await metricsPage()],
+    ['docs/metrics.md', metricsPage()],
   ])
   // Only what the routes say of themselves is read; none of them runs.
   const parts = { metrics: new Metrics() } as RouteParts
@@ -216,23 +217,58 @@ function commentLines(text: string): string[] {
   return lines.map((line) => `# ${line}`)
 }
 
-async function metricsPage(): Promise<string> {
-  const described = await new Metrics().registry.getMetricsAsJSON()
-  const rows = described
-    .filter(({ name }) => !/^tallymark_(?:process|nodejs)_/.test(name))
-    .map(({ name, type, help }) => `| \`${name}\` | ${String(type)} | ${help} |`)
+function metricsPage(): string {
+  const { described } = new Metrics()
+  const tables = METRIC_SECTIONS.map((title) => {
+    const metrics = described.filter(({ section }) => section === title)
+    const rows = metrics.map(({ name, type, labels, help }) => {
+      const labelled = labels.map((label) => `\`${label}\``).join(', ')
+      return `| \`${name}\` | ${type} | ${unitOf(name)} | ${labelled} | ${help} |`
+    })
+    return `## ${title}\n\n| metric | type | unit | labels | |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
+  })
   return `# Metrics
 ${NOTICE}
 
-\`GET /metrics\`, in the text format of Prometheus. In each process
-\`clicks_received = clicks_accepted + clicks_refused\`, but for those under way. Banners are never
-labels, so the number of lines does not grow with them.
+\`GET /metrics\`, in the text format of Prometheus; with \`READ_TOKEN\` it needs that token. Banners are
+never labels, and of partitions there are lines of at most 200, so a page has fewer than 2,000 lines
+whatever there is. A gauge whose value is not known, or that there is none of in this shape, has no line.
 
-| metric | type | |
-|---|---|---|
-${rows.join('\n')}
+What adds up:
 
-Beside these, \`tallymark_process_*\` and \`tallymark_nodejs_*\` describe the process: CPU, memory,
-event-loop delay, garbage collection.
+- In each process \`clicks_received_total = clicks_accepted_total + clicks_refused_total\`, summed over the
+  codes, but for requests under way.
+- Without Kafka, in each process and at rest: \`clicks_accepted_total + clicks_late_total =
+  clicks_counted_total + clicks_duplicate_total + clicks_unsettled_total\`.
+- With Kafka, at rest: how far the positions of the partitions have moved, each taken once
+  (\`max by (partition)\`), is \`clicks_counted_total + clicks_duplicate_total + dead_letters_total\`, summed
+  over all processes that have counted. A process that is killed takes what it counted since the last scrape along, and a
+  commit whose answer was lost (\`commits_total{outcome="in-doubt"}\`) may have moved a position without being in these
+  numbers: the positions are right, they change with the counts in one transaction.
+
+Counters begin at 0 with each process.
+
+${tables.join('\n')}
+## The process
+
+\`tallymark_process_*\` and \`tallymark_nodejs_*\` describe the process, as every program on Node with
+[prom-client](https://github.com/siimon/prom-client) does. The most telling of them:
+
+| metric | |
+|---|---|
+| \`tallymark_nodejs_eventloop_lag_p99_seconds\` | For how long the event loop did not come round, 99th percentile since the last scrape. Every answer waits for it |
+| \`tallymark_nodejs_eventloop_lag_max_seconds\` | The longest of these |
+| \`tallymark_process_cpu_seconds_total\` | More than 0.9 a second is a whole core: time for another process |
+| \`tallymark_process_resident_memory_bytes\` | Memory of the process |
+| \`tallymark_nodejs_heap_size_used_bytes\` | JavaScript objects in it |
+| \`tallymark_process_open_fds\`, \`tallymark_process_max_fds\` | Open files, connections among them, and how many the system allows |
+| \`tallymark_nodejs_gc_duration_seconds\` | Garbage collections, by kind |
 `
+}
+
+/** By what its name says. */
+function unitOf(name: string): string {
+  const words = name.split('_')
+  if (name.endsWith('_up') || name.endsWith('_info')) return '0 or 1'
+  return words.findLast((word) => UNITS.includes(word)) ?? ''
 }

@@ -2,9 +2,11 @@
 // stands behind which port.
 import type { AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
+import { COUNT_ERRORS } from './collector/count-operations.ts'
 import type { Config } from './config.ts'
 import { isUnavailable, reasonOf, type AppError } from './errors.ts'
 import type { Limits } from './http/limits.ts'
+import { partsOf } from './http/health.ts'
 import { listen } from './http/server.ts'
 import { openFilesMax } from './lib/open-files.ts'
 import { after, background, sleep } from './lib/background.ts'
@@ -14,11 +16,14 @@ import { Metrics } from './metrics.ts'
 import { openLog, type OpenedLog } from './open-log.ts'
 import { openStore, type Store } from './open-store.ts'
 import { LiveFeed } from './query/live.ts'
+import { watchSilence } from './query/watch-silence.ts'
 import { BannerRegistry } from './registry/banner-registry.ts'
 import { readBannersFile } from './registry/banners-file.ts'
 import type { BannerStore } from './registry/banner-store.ts'
 import { followBanners } from './registry/follow-banners.ts'
 import { routes } from './routes.ts'
+import { VERSION } from './version.ts'
+import { StoreWatch } from './watch/store-watch.ts'
 
 const START_RETRY_MS = 2_000
 /** A store that hangs must not keep the service from stopping: upkeep goes on at the next start. */
@@ -53,12 +58,13 @@ export async function startApp(
   const { store, registry, metrics, log } = parts
   const { tokens, ackTimeoutMs } = config
   const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax })
-  metrics.streams = () => live.streams
+  metrics.read.streams = () => live.streams
   const server = building.use(
     await listen({
       ...config.http,
       ...connectionOptions(config, logger, metrics),
       limits,
+      answersOf: (path) => metrics.route(path),
       tokens,
       logger,
       drainTimeoutMs: config.shutdownTimeoutMs / 2,
@@ -77,7 +83,7 @@ export async function startApp(
       }),
     }),
   )
-  metrics.connections = () => server.connections
+  metrics.read.connections = () => server.connections
   building.use(live) // first of all: the server would wait for streams to end
   const built = building.move()
   return {
@@ -104,9 +110,9 @@ async function openParts(
   times: Partial<Times> | undefined,
 ): Promise<Parts> {
   const metrics = new Metrics()
-  const { store, prepare, partitions } = await openStore(config, {
-    onDeadLetters: (records) => metrics.deadLetters.inc(records),
-  })
+  const { store, prepare, partitions } = await openStore(config, (tallied) =>
+    metrics.tally(tallied),
+  )
   building.use(store)
   const registry = new BannerRegistry(store)
   const { promise: prepared, resolve } = Promise.withResolvers<void>()
@@ -131,7 +137,20 @@ async function openParts(
     building,
     inBackground,
   })
-  metrics.waiting = () => log.sink.state().waiting
+  metrics.read.waiting = () => log.sink.state().waiting
+  metrics.read.parts = () => partsOf(registry, log.state)
+  metrics.read.banners = () => (registry.isLoaded ? registry.size : undefined)
+  metrics.read.build = () => buildOf(config)
+  watchStore(config, store, metrics, inBackground)
+  if (log.takesClicks) {
+    metrics.expectRefusals(COUNT_ERRORS)
+    const told = (silent: number): void => void (metrics.read.bannersSilent = () => silent)
+    const isActive = (id: number): boolean => registry.isActive(id)
+    inBackground(
+      (signal) => watchSilence({ counts: store, isActive, observe: told }, signal),
+      UPKEEP_GRACE_MS,
+    )
+  }
   const prepareAll = async (): Promise<void> => {
     for (const warning of await prepare()) logger.warn(warning)
     await seedBanners(store, config.bannersFile, logger)
@@ -141,6 +160,29 @@ async function openParts(
   }
   building.use(await startPreparation(fail, logger, prepareAll))
   return { store, registry, metrics, log }
+}
+
+function watchStore(
+  config: Config,
+  store: Store,
+  metrics: Metrics,
+  inBackground: (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => void,
+): void {
+  const folder = config.store.kind === 'sqlite' ? config.store.folder : undefined
+  const watch = new StoreWatch({ store, clock: store.clock, folder })
+  inBackground((signal) => watch.follow(signal), UPKEEP_GRACE_MS)
+  const { read } = metrics
+  read.lagSeconds = () => watch.lagMs / 1_000
+  read.unmergedBatches = () => watch.figures?.unmergedBatches
+  read.mergeFailures = () => watch.figures?.mergeFailures
+  read.databaseBytes = () => watch.databaseBytes
+  read.diskFreeBytes = () => watch.disk?.freeBytes
+  read.diskSizeBytes = () => watch.disk?.sizeBytes
+}
+
+function buildOf({ store, clickLog }: Config) {
+  const role = clickLog.kind === 'kafka' ? clickLog.role : 'all'
+  return { version: VERSION, store: store.kind, log: clickLog.kind, role }
 }
 
 async function seedBanners(

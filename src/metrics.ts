@@ -1,107 +1,198 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics } from 'prom-client'
 import type { ErrorCode } from './errors.ts'
+import { DeclaredMetrics, type Read } from './lib/declared-metrics.ts'
+import { PlainHistogram } from './lib/plain-histogram.ts'
 
 /** Buckets of histograms. */
 const CLICKS = [1, 3, 10, 30, 100, 300, 1_000, 3_000]
 const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+const ACK_SECONDS = [
+  0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5,
+]
+const REQUEST_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1, 3, 10]
+/** Of how many partitions there are lines: the lowest numbers. Sums are of all. */
+const PARTITIONS_SHOWN = 200
+/** First digits of the statuses that every route has. */
+const USUAL_KINDS: readonly number[] = [2, 4, 5]
+/** The route of a request that has none. */
+const NO_ROUTE = 'none'
+
+/** The questions that metrics answer, and the sections of docs/metrics.md. */
+const SECTIONS = {
+  well: 'Is it well?',
+  traffic: 'What is asked of it?',
+  counting: 'Is it counting?',
+  kafka: 'Does Kafka keep up?',
+  store: 'How is the store?',
+} as const
+
+export const METRIC_SECTIONS: readonly string[] = Object.values(SECTIONS)
+
+/** What a route has answered. */
+export class RouteFigures {
+  /** By first digit of the status. */
+  readonly #answers = new Float64Array(6)
+  readonly seconds = new PlainHistogram(REQUEST_SECONDS)
+
+  count(status: number, seconds: number): void {
+    const kind = Math.trunc(status / 100)
+    this.#answers[kind] = (this.#answers[kind] ?? 0) + 1
+    this.seconds.observe(seconds)
+  }
+
+  /** As `2xx` and how many; the usual ones also where there were none, so that the first is a rise. */
+  *answers(): Generator<readonly [status: string, answers: number]> {
+    for (const [kind, answers] of this.#answers.entries()) {
+      if (answers > 0 || USUAL_KINDS.includes(kind)) yield [`${kind}xx`, answers]
+    }
+  }
+}
+
+interface PartitionFigures {
+  readonly number: number
+  readonly position: number
+  readonly waiting: number
+}
+
+/** What is read when Prometheus asks; set by whoever has it. */
+interface Readings {
+  /** Clicks that are not yet durable or refused; the log's, once there is one. */
+  waiting: Read
+  /** Partitions of the log that this process counts, and their records that are known to wait. */
+  partitions: Read
+  logWaiting: Read
+  /** Each of these, by number. */
+  eachPartition: () => readonly PartitionFigures[]
+  /** Streams of live counts. */
+  streams: Read
+  /** Open connections. */
+  connections: Read
+  banners: Read
+  bannersSilent: Read
+  lagSeconds: Read
+  tickerSeconds: Read
+  unmergedBatches: Read
+  mergeFailures: Read
+  databaseBytes: Read
+  diskFreeBytes: Read
+  diskSizeBytes: Read
+  /** The parts of /readyz. */
+  parts: () => readonly { readonly name: string; readonly trouble: string | undefined }[]
+  build: () => Readonly<Record<'version' | 'store' | 'log' | 'role', string>> | undefined
+}
+
+const NOTHING = (): undefined => undefined
 
 /**
  * Every metric of the service. received = accepted + refused + those under way.
  *
- * The counters of single clicks are plain numbers, read when Prometheus asks: a labelled `inc()`
- * costs more than the rest of the bookkeeping of a click.
+ * What happens with every click or request is counted in plain numbers, read when Prometheus asks: a
+ * labelled `inc()` costs more than the rest of the bookkeeping of a click.
  */
 export class Metrics {
-  readonly registry = new Registry()
+  readonly #declared = new DeclaredMetrics('tallymark_')
   readonly clicks = { received: 0, accepted: 0, refused: new Map<ErrorCode, number>() }
-  /** Reads how many clicks are not yet durable or refused; the log's, once there is one. */
-  waiting: () => number = () => 0
-  /** Reads how many partitions of the log this process counts. */
-  partitions: () => number = () => 0
-  /** Reads how many of their records are known to wait. */
-  logWaiting: () => number = () => 0
-  /** Reads how many streams of live counts there are. */
-  streams: () => number = () => 0
-  /** Reads how many connections are open. */
-  connections: () => number = () => 0
-  readonly connectionsDropped: Counter<never>
-  readonly late: Counter<never>
-  readonly keysPurged: Counter<never>
-  readonly sends: Counter<'outcome'>
-  readonly sendClicks: Histogram
-  readonly sendSeconds: Histogram
-  readonly deadLetters: Counter<never>
-  readonly attempts: Counter<'outcome'>
-  readonly batchClicks: Histogram
-  readonly commitSeconds: Histogram
+  /** Of the batches that this process has committed. */
+  readonly tallied = { counted: 0, duplicates: 0, unsettled: 0, deadLetters: 0 }
+  readonly ackSeconds = new PlainHistogram(ACK_SECONDS)
+  readonly read: Readings = {
+    waiting: () => 0,
+    partitions: () => 0,
+    logWaiting: () => 0,
+    eachPartition: () => [],
+    streams: () => 0,
+    connections: () => 0,
+    banners: NOTHING,
+    bannersSilent: NOTHING,
+    lagSeconds: NOTHING,
+    tickerSeconds: () => 0,
+    unmergedBatches: NOTHING,
+    mergeFailures: () => 0,
+    databaseBytes: NOTHING,
+    diskFreeBytes: NOTHING,
+    diskSizeBytes: NOTHING,
+    parts: () => [],
+    build: NOTHING,
+  }
+  readonly #routes = new Map<string, RouteFigures>([[NO_ROUTE, new RouteFigures()]])
+
+  readonly connectionsDropped = this.#declared.total(
+    SECTIONS.traffic,
+    'connections_dropped_total',
+    'New connections for which CONNECTIONS_MAX left no room.',
+  )
+  readonly late = this.#declared.total(
+    SECTIONS.counting,
+    'clicks_late_total',
+    'Clicks that became durable after they had been answered store_unavailable.',
+  )
+  readonly attempts = this.#declared.total(
+    SECTIONS.counting,
+    'commits_total',
+    'Attempts to commit a batch, by outcome: counted; superseded (another process has counted it); in-doubt (the store did not answer: it is asked again); rejected (the batch is cut until the record is found that cannot be counted).',
+    ['outcome'],
+  )
+  readonly batchClicks = this.#declared.histogram(
+    SECTIONS.counting,
+    'commit_clicks',
+    'Clicks in a batch that was to be committed.',
+    CLICKS,
+  )
+  readonly commitSeconds = this.#declared.histogram(
+    SECTIONS.counting,
+    'commit_seconds',
+    'Duration of an attempt to commit a batch.',
+    SECONDS,
+  )
+  readonly keysPurged = this.#declared.total(
+    SECTIONS.store,
+    'keys_purged_total',
+    'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
+  )
+  readonly sends = this.#declared.total(
+    SECTIONS.kafka,
+    'sends_total',
+    'Sends to Kafka, by outcome: taken, or given-up (not known to be durable).',
+    ['outcome'],
+  )
+  readonly sendClicks = this.#declared.histogram(
+    SECTIONS.kafka,
+    'send_clicks',
+    'Clicks in a send to Kafka.',
+    CLICKS,
+  )
+  readonly sendSeconds = this.#declared.histogram(
+    SECTIONS.kafka,
+    'send_seconds',
+    'Duration of a send to Kafka.',
+    SECONDS,
+  )
 
   constructor() {
-    const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry, prefix: 'tallymark_' })
-    this.#counter(
-      'clicks_received_total',
-      'Count requests that arrived.',
-      () => this.clicks.received,
-    )
-    this.#counter(
-      'clicks_accepted_total',
-      'Clicks answered 200: durable.',
-      () => this.clicks.accepted,
-    )
-    const { refused } = this.clicks
-    new Counter({
-      name: 'tallymark_clicks_refused_total',
-      help: 'Count requests that were not answered 200, by error code.',
-      labelNames: ['code'],
-      registers,
-      collect() {
-        this.reset()
-        for (const [code, count] of refused) this.inc({ code }, count)
-      },
-    })
-    this.#gauge('clicks_waiting', 'Clicks that are not yet durable or refused.', () =>
-      this.waiting(),
-    )
-    this.#gauge('partitions', 'Partitions of the click log that are counted here.', () =>
-      this.partitions(),
-    )
-    this.#gauge('log_waiting_records', 'Records of these that wait to be counted.', () =>
-      this.logWaiting(),
-    )
-    this.#gauge('live_streams', 'Readers that follow /live.', () => this.streams())
-    this.#gauge('connections', 'Open connections.', () => this.connections())
-    this.connectionsDropped = this.#total(
-      'connections_dropped_total',
-      'New connections for which CONNECTIONS_MAX left no room.',
-    )
-    this.late = this.#total(
-      'clicks_late_total',
-      'Clicks that became durable after they had been answered store_unavailable.',
-    )
-    this.keysPurged = this.#total(
-      'keys_purged_total',
-      'Idempotency keys that were forgotten after KEY_RETENTION_HOURS.',
-    )
-    this.sends = this.#total(
-      'sends_total',
-      'Sends to Kafka, by outcome: taken, or given-up (not known to be durable).',
-      ['outcome'],
-    )
-    this.sendClicks = this.#histogram('send_clicks', 'Clicks in a send to Kafka.', CLICKS)
-    this.sendSeconds = this.#histogram('send_seconds', 'Duration of a send to Kafka.', SECONDS)
-    this.deadLetters = this.#total(
-      'dead_letters_total',
-      'Records of the click log that could not be counted, and were kept.',
-    )
-    this.attempts = this.#total('commits_total', 'Attempts to commit a batch, by outcome.', [
-      'outcome',
-    ])
-    this.batchClicks = this.#histogram('commit_clicks', 'Clicks in a batch.', CLICKS)
-    this.commitSeconds = this.#histogram(
-      'commit_seconds',
-      'Duration of an attempt to commit a batch.',
-      SECONDS,
-    )
+    collectDefaultMetrics({ register: this.#declared.registry, prefix: 'tallymark_' })
+    for (const outcome of ['counted', 'superseded', 'in-doubt', 'rejected']) {
+      this.attempts.inc({ outcome }, 0)
+    }
+    for (const outcome of ['taken', 'given-up']) this.sends.inc({ outcome }, 0)
+    this.#declareWell()
+    this.#declareTraffic()
+    this.#declareCounting()
+    this.#declareKafka()
+    this.#declareStore()
+  }
+
+  get registry() {
+    return this.#declared.registry
+  }
+
+  /** For docs/metrics.md. */
+  get described() {
+    return this.#declared.described
+  }
+
+  /** So that the first refusal with one of these codes is a rise, and not the beginning of a line. */
+  expectRefusals(codes: readonly ErrorCode[]): void {
+    for (const code of codes) this.clicks.refused.set(code, 0)
   }
 
   refuse(code: ErrorCode): void {
@@ -109,34 +200,228 @@ export class Metrics {
     refused.set(code, (refused.get(code) ?? 0) + 1)
   }
 
-  #total<L extends string = never>(name: string, help: string, labelNames: L[] = []): Counter<L> {
-    return new Counter({ name: `tallymark_${name}`, help, labelNames, registers: [this.registry] })
+  tally({ counted, duplicates, unsettled, deadLetters }: Metrics['tallied']): void {
+    const { tallied } = this
+    tallied.counted += counted
+    tallied.duplicates += duplicates
+    tallied.unsettled += unsettled
+    tallied.deadLetters += deadLetters
   }
 
-  #histogram(name: string, help: string, buckets: number[]): Histogram {
-    return new Histogram({ name: `tallymark_${name}`, help, buckets, registers: [this.registry] })
+  /** The figures of a route, by its pattern; without one, of requests that have none. */
+  route(pattern: string = NO_ROUTE): RouteFigures {
+    const known = this.#routes.get(pattern)
+    if (known !== undefined) return known
+    const figures = new RouteFigures()
+    this.#routes.set(pattern, figures)
+    return figures
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name: `tallymark_${name}`,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read())
+  #declareWell(): void {
+    const { read } = this
+    this.#declared.gauge(
+      SECTIONS.well,
+      'lag_seconds',
+      'How long ago the instant was until which every acknowledged click is counted, by the clock that all processes share. It grows while the store or the log is away; until the store was reached once, it is the time since the start.',
+      () => read.lagSeconds(),
+    )
+    this.#declared.gauge(
+      SECTIONS.well,
+      'ticker_seconds',
+      'MINUTES_TICKER in seconds, by which the lag may grow before it is late; 0 without it.',
+      () => read.tickerSeconds(),
+    )
+    this.#declared.labelled(
+      SECTIONS.well,
+      'part_up',
+      'Whether a part of the process can do its work: the parts of /readyz.',
+      ['part'],
+      (set) => {
+        for (const { name, trouble } of read.parts()) {
+          set({ part: name }, trouble === undefined ? 1 : 0)
+        }
       },
-    })
+    )
+    this.#declared.gauge(
+      SECTIONS.well,
+      'banners',
+      'Banners that this process knows, of every status.',
+      () => read.banners(),
+    )
+    this.#declared.gauge(
+      SECTIONS.well,
+      'banners_silent',
+      'Active banners with at least 10 clicks in an hour a week ago and none in the last 60 minutes until which counts are complete. Computed every 5 minutes.',
+      () => read.bannersSilent(),
+    )
+    this.#declared.labelled(
+      SECTIONS.well,
+      'build_info',
+      'What runs here; always 1.',
+      ['version', 'store', 'log', 'role'],
+      (set) => {
+        const build = read.build()
+        if (build !== undefined) set(build, 1)
+      },
+    )
   }
 
-  #counter(name: string, help: string, read: () => number): void {
-    new Counter({
-      name: `tallymark_${name}`,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.reset()
-        this.inc(read())
+  #declareTraffic(): void {
+    const { clicks, read } = this
+    this.#declared.counter(
+      SECTIONS.traffic,
+      'clicks_received_total',
+      'Count requests that arrived.',
+      () => clicks.received,
+    )
+    this.#declared.counter(
+      SECTIONS.traffic,
+      'clicks_accepted_total',
+      'Clicks answered 200: durable.',
+      () => clicks.accepted,
+    )
+    this.#declared.labelledCounter(
+      SECTIONS.traffic,
+      'clicks_refused_total',
+      'Count requests that were not answered 200, by error code.',
+      ['code'],
+      (inc) => {
+        for (const [code, count] of clicks.refused) inc({ code }, count)
       },
-    })
+    )
+    this.#declared.gauge(
+      SECTIONS.traffic,
+      'clicks_waiting',
+      'Clicks that are not yet durable or refused.',
+      () => read.waiting(),
+    )
+    this.#declared.plainHistograms(
+      SECTIONS.traffic,
+      'ack_seconds',
+      'From the receipt of a count request to its 200.',
+      [],
+      () => [[{}, this.ackSeconds]],
+    )
+    this.#declared.labelledCounter(
+      SECTIONS.traffic,
+      'http_requests_total',
+      'Answers, by route and kind of status. The route is the pattern of the path, or none.',
+      ['route', 'status'],
+      (inc) => {
+        for (const [route, figures] of this.#routes) {
+          for (const [status, answers] of figures.answers()) inc({ route, status }, answers)
+        }
+      },
+    )
+    this.#declared.plainHistograms(
+      SECTIONS.traffic,
+      'http_request_seconds',
+      'From the receipt of a request, by its head, to the beginning of its answer, by route.',
+      ['route'],
+      () => Array.from(this.#routes, ([route, { seconds }]) => [{ route }, seconds]),
+    )
+    this.#declared.gauge(SECTIONS.traffic, 'live_streams', 'Readers that follow /live.', () =>
+      read.streams(),
+    )
+    this.#declared.gauge(SECTIONS.traffic, 'connections', 'Open connections.', () =>
+      read.connections(),
+    )
+  }
+
+  #declareCounting(): void {
+    const { tallied } = this
+    this.#declared.counter(
+      SECTIONS.counting,
+      'clicks_counted_total',
+      'Clicks that raised a count in a commit of this process.',
+      () => tallied.counted,
+    )
+    this.#declared.counter(
+      SECTIONS.counting,
+      'clicks_duplicate_total',
+      'Clicks with a key that was counted before, in a commit of this process.',
+      () => tallied.duplicates,
+    )
+    this.#declared.counter(
+      SECTIONS.counting,
+      'clicks_unsettled_total',
+      'Clicks with a key in a commit whose answer was lost: counted or duplicates, nobody knows which.',
+      () => tallied.unsettled,
+    )
+    this.#declared.counter(
+      SECTIONS.counting,
+      'dead_letters_total',
+      'Records of the click log that could not be counted, and were kept.',
+      () => tallied.deadLetters,
+    )
+  }
+
+  #declareKafka(): void {
+    const { read } = this
+    this.#declared.gauge(
+      SECTIONS.kafka,
+      'partitions',
+      'Partitions of the click log that are counted here.',
+      () => read.partitions(),
+    )
+    this.#declared.gauge(
+      SECTIONS.kafka,
+      'log_waiting_records',
+      'Records of these partitions that are known to wait, of all together.',
+      () => read.logWaiting(),
+    )
+    this.#declared.labelled(
+      SECTIONS.kafka,
+      'partition_position',
+      `Offset of the next record to count. Of at most ${PARTITIONS_SHOWN} partitions, the lowest numbers.`,
+      ['partition'],
+      (set) => {
+        for (const { number, position } of this.#shown()) set({ partition: number }, position)
+      },
+    )
+    this.#declared.labelled(
+      SECTIONS.kafka,
+      'partition_lag_records',
+      'Records of the partition that are known to wait. Of the same partitions.',
+      ['partition'],
+      (set) => {
+        for (const { number, waiting } of this.#shown()) set({ partition: number }, waiting)
+      },
+    )
+  }
+
+  #shown(): readonly PartitionFigures[] {
+    return this.read.eachPartition().slice(0, PARTITIONS_SHOWN)
+  }
+
+  #declareStore(): void {
+    const { read } = this
+    this.#declared.gauge(
+      SECTIONS.store,
+      'unmerged_batches',
+      'Batches that are counted, and not yet merged into the tables of counts; of all processes.',
+      () => read.unmergedBatches(),
+    )
+    this.#declared.counter(
+      SECTIONS.store,
+      'merge_failures_total',
+      'Merges that failed in this process; each is tried again, and meanwhile answers are slower.',
+      () => read.mergeFailures() ?? 0,
+    )
+    this.#declared.gauge(SECTIONS.store, 'database_bytes', 'Size of the database.', () =>
+      read.databaseBytes(),
+    )
+    this.#declared.gauge(
+      SECTIONS.store,
+      'disk_free_bytes',
+      'Room that is left on the disk of DATA_DIR. Of the embedded store alone.',
+      () => read.diskFreeBytes(),
+    )
+    this.#declared.gauge(
+      SECTIONS.store,
+      'disk_size_bytes',
+      'Size of the disk of DATA_DIR. Of the embedded store alone.',
+      () => read.diskSizeBytes(),
+    )
   }
 }

@@ -133,8 +133,10 @@ async function openSource(
       says(now)
     },
   })
-  metrics.partitions = () => source.state().partitions
-  metrics.logWaiting = () => source.state().waiting
+  metrics.read.partitions = () => source.state().partitions
+  metrics.read.logWaiting = () => source.state().waiting
+  metrics.read.eachPartition = () => source.partitions()
+  metrics.read.tickerSeconds = () => (tickerMinutes ?? 0) * 60
   inBackground((signal) => runAggregator(source, store, signal, observe))
   return () => ({ name: 'aggregator', trouble, ...source.state() })
 }

@@ -6,6 +6,8 @@ import type { BannerStore } from './registry/banner-store.ts'
 import type { Check } from './check.ts'
 import type { CountStore } from './store/count-store.ts'
 import type { ImportStore } from './store/import-store.ts'
+import type { FiguresStore } from './store/store-figures.ts'
+import type { TalliedObserver } from './store/tallied.ts'
 import type { Migration } from './store/schema.ts'
 import { SqliteDatabase } from './store/sqlite/database.ts'
 import { SqliteGuest } from './store/sqlite/guest.ts'
@@ -14,6 +16,7 @@ import { migrateFolder } from './store/sqlite/migrate.ts'
 export type Store = CountStore &
   BannerStore &
   ImportStore &
+  FiguresStore &
   AsyncDisposable & {
     readonly clock: Clock
     /** Why clicks could probably not be counted now, as far as is known without trying. */
@@ -33,15 +36,15 @@ export interface OpenedStore {
 
 export async function openStore(
   { store: config, clickLog }: Pick<Config, 'store' | 'clickLog'>,
-  observers: { readonly onDeadLetters?: (letters: number) => void } = {},
+  onTallied?: TalliedObserver,
 ): Promise<OpenedStore> {
   if (config.kind === 'sqlite') {
-    const store = new SqliteDatabase({ folder: config.folder })
+    const store = new SqliteDatabase({ folder: config.folder, onTallied })
     return { store, prepare: async () => [], partitions: undefined }
   }
   // Only where it is needed: the driver takes 6 MB.
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
-  const store = new PostgresDatabase({ ...config, ...observers })
+  const store = new PostgresDatabase({ ...config, onTallied })
   const { partitions } = store
   const prepare = async (): Promise<readonly string[]> => {
     const warnings = await store.prepare()

@@ -23,6 +23,7 @@ const PORTS = [
   'log/kafka/partition-store.ts',
   'store/count-store.ts',
   'store/import-store.ts',
+  'store/store-figures.ts',
   'registry/banner-store.ts',
 ]
 
@@ -37,7 +38,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   log: [...NOUNS, 'lib'],
   aggregator: [...NOUNS, ...PORTS, 'lib'],
   store: [...NOUNS, ...PORTS],
-  query: [...NOUNS, 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
+  watch: [...NOUNS, 'store/store-figures.ts', 'lib'],
+  query: [...NOUNS, 'lib', 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
   cli: [
     ...NOUNS,
     'version.ts',
@@ -52,6 +54,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'store/import-store.ts',
   ],
   'routes.ts': [...NOUNS, 'version.ts', 'http', 'collector', 'query', 'registry'],
+  'metrics.ts': [...NOUNS, 'lib'],
   lib: [],
   'version.ts': [],
   'config.ts': ['contradictions.ts', 'errors.ts', 'lib', 'settings.ts', 'setting-rules.ts'],
@@ -96,6 +99,7 @@ test('the pure parts touch neither time nor the outside', () => {
     'instant.ts',
     'query/many-series-query.ts',
     'query/series.ts',
+    'query/silence.ts',
     'query/stats-query.ts',
     'query/steps.ts',
     'query/zone.ts',

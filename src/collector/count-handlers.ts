@@ -21,7 +21,9 @@ const ACCEPTED_HEADERS = {
 }
 const PREFLIGHT_MAX_AGE_S = '86400'
 
-export type CountParts = CollectorParts & { readonly metrics: Pick<Metrics, 'clicks' | 'refuse'> }
+export type CountParts = CollectorParts & {
+  readonly metrics: Pick<Metrics, 'clicks' | 'refuse' | 'ackSeconds'>
+}
 
 /** `GET` and `POST /counter/:bannerId`: any body is read and ignored. */
 export function countClick(parts: CountParts) {
@@ -39,9 +41,11 @@ export function counted(
   reply: FastifyReply,
   count: () => Promise<void>,
 ): Promise<FastifyReply> {
+  const since = performance.now()
   metrics.clicks.received += 1
   const accept = (): FastifyReply => {
     metrics.clicks.accepted += 1
+    metrics.ackSeconds.observe((performance.now() - since) / 1_000)
     // Straight to Node: nothing is left for Fastify to decide on the one answer that is sent often.
     reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS).end(ACCEPTED)
     return reply

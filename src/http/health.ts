@@ -21,14 +21,22 @@ export interface ReadyPart {
   readonly partitions?: number
 }
 
+/** Every part, the registry first. */
+export function partsOf(
+  registry: { readonly isLoaded: boolean },
+  others: () => readonly ReadyPart[],
+): readonly ReadyPart[] {
+  const trouble = registry.isLoaded ? undefined : 'not loaded'
+  return [{ name: 'registry', trouble }, ...others()]
+}
+
 /** `/readyz`: whether a click would be counted now, and the state of each part. */
 export function readyz(
   registry: { readonly isLoaded: boolean },
   others: () => readonly ReadyPart[],
 ) {
   return async (_: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const trouble = registry.isLoaded ? undefined : 'not loaded'
-    const all: ReadyPart[] = [{ name: 'registry', trouble }, ...others()]
+    const all = partsOf(registry, others)
     const parts = Object.fromEntries(all.map((part) => [part.name, stateOf(part)]))
     if (all.every((part) => part.trouble === undefined || part.isOptional === true)) {
       return reply.header('cache-control', 'no-store').send({ status: 'ready', parts })

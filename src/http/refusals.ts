@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionError } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Connections } from './connections.ts'
+import type { AnswerCounter } from './measured-response.ts'
 import { PROBLEM_HEADERS, problemOf, rawProblem, statusOf } from './problem.ts'
 
 /** Request line and headers together; Node refuses what is longer. */
@@ -17,6 +18,7 @@ const refused = new WeakSet<Duplex>()
 export function answerRefusals(
   server: Server,
   connections: Pick<Connections, 'lastUnderWay'>,
+  answers: AnswerCounter,
   pathProblem: (message: IncomingMessage) => { error: AppError; headers: Record<string, string> },
 ): void {
   server.on('checkExpectation', (_: IncomingMessage, response: ServerResponse) => {
@@ -30,6 +32,7 @@ export function answerRefusals(
   server.on('connect', (message: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => {}) // nobody else listens from here on
     const { error, headers } = pathProblem(message)
+    answers.count(statusOf(error), 0)
     refuse(socket, rawProblem(error, { headers }), connections.lastUnderWay(socket))
   })
 }
@@ -39,12 +42,16 @@ export function refuseUnreadable(
   error: ConnectionError,
   socket: Duplex,
   connections: Pick<Connections, 'lastUnderWay'>,
+  answers: AnswerCounter,
 ): void {
+  if (refused.has(socket)) return
   const packet: unknown = error.rawPacket // Fastify's type is the JSON of a Buffer
   const start = Buffer.isBuffer(packet)
     ? packet.subarray(0, HEADER_BYTES_MAX).toString('latin1')
     : ''
-  const answer = rawProblem(problemFor(error, start), { isHead: start.startsWith('HEAD ') })
+  const problem = problemFor(error, start)
+  const answer = rawProblem(problem, { isHead: start.startsWith('HEAD ') })
+  answers.count(statusOf(problem), 0)
   refuse(socket, answer, connections.lastUnderWay(socket))
 }
 

@@ -5,6 +5,7 @@ import {
   METHODS,
   type IncomingMessage,
   type RequestListener,
+  type ServerResponse,
   type Server as HttpServer,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,6 +17,7 @@ import { Connections } from './connections.ts'
 import { headerOf } from './header.ts'
 import { limitLargeAnswers } from './large-answers.ts'
 import { LIMITS, type Limits } from './limits.ts'
+import { measuredResponse, type AnswerCounter, type MeasuredResponse } from './measured-response.ts'
 import { sendProblem } from './problem.ts'
 import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
@@ -37,6 +39,8 @@ export interface ServerOptions {
   readonly connectionsMax: number
   /** Called for each new connection for which there was no room. */
   readonly onDropped: () => void
+  /** Who counts the answers of a route, by its path; without one, of what has none. */
+  readonly answersOf: (path?: string) => AnswerCounter
   /** For tests: other limits than the usual ones. */
   readonly limits: Partial<Limits> | undefined
   /** How long a stop waits for requests under way before it cuts their connections. */
@@ -54,14 +58,14 @@ export interface Server extends AsyncDisposable {
 export async function listen(options: ServerOptions): Promise<Server> {
   const limits = { ...LIMITS, connectionsMax: options.connectionsMax, ...options.limits }
   const connections = new Connections({ ...options, ...limits })
-  const app = createApp(options.logger, connections, limits)
-  for (const route of options.routes) addRoute(app, route, options.tokens)
+  const app = createApp(options, connections, limits)
+  for (const route of options.routes) addRoute(app, route, options)
   app.setNotFoundHandler((request, reply) => {
     checkHead(request.raw)
     const allowed = allowedMethods(options.routes, request.url)
     return sendProblem(reply.headers(allowHeader(allowed)), pathProblem(request.method, allowed))
   })
-  answerRefusals(app.server, connections, ({ method = '', url = '' }) => {
+  answerRefusals(app.server, connections, options.answersOf(), ({ method = '', url = '' }) => {
     const allowed = allowedMethods(options.routes, url)
     return { error: pathProblem(method, allowed), headers: allowHeader(allowed) }
   })
@@ -83,7 +87,11 @@ export async function listen(options: ServerOptions): Promise<Server> {
   }
 }
 
-function createApp(logger: Logger, connections: Connections, limits: Limits): FastifyInstance {
+function createApp(
+  { logger, answersOf }: Pick<ServerOptions, 'logger' | 'answersOf'>,
+  connections: Connections,
+  limits: Limits,
+): FastifyInstance {
   const idPrefix = randomBytes(4).toString('hex')
   let requests = 0
   const app: FastifyInstance = fastify<HttpServer>({
@@ -93,8 +101,9 @@ function createApp(logger: Logger, connections: Connections, limits: Limits): Fa
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
-    serverFactory: (handle) => createHttpServer(handle, connections, limits),
-    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, connections),
+    serverFactory: (handle) => createHttpServer(handle, connections, limits, answersOf()),
+    clientErrorHandler: (error, socket) =>
+      refuseUnreadable(error, socket, connections, answersOf()),
     // Before any hook, so without its headers.
     frameworkErrors: (error, _request, reply) =>
       void sendProblem(reply.headers(SECURITY_HEADERS), appErrorOf(error)),
@@ -124,9 +133,12 @@ function createHttpServer(
   handle: RequestListener,
   connections: Connections,
   limits: Limits,
+  noRoute: AnswerCounter,
 ): HttpServer {
   const server = createServer(
     {
+      // It is one, but for a type parameter of each.
+      ServerResponse: measuredResponse(noRoute) as typeof ServerResponse,
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
@@ -145,12 +157,18 @@ function createHttpServer(
   return server.on('connection', (socket) => connections.add(socket))
 }
 
-function addRoute(app: FastifyInstance, route: Route, tokens: Tokens): void {
-  const { methods, path, access, handle } = route
+function addRoute(
+  app: FastifyInstance,
+  { methods, path, access, handle }: Route,
+  { tokens, answersOf }: Pick<ServerOptions, 'tokens' | 'answersOf'>,
+): void {
+  const answers = answersOf(path)
   app.route({
     method: [...methods],
     url: path,
     handler: (request, reply) => {
+      // The server makes no others.
+      ;(reply.raw as typeof reply.raw & MeasuredResponse).answers = answers
       checkHead(request.raw)
       checkPath(request)
       if (access !== 'open') {

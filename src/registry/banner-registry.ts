@@ -48,6 +48,16 @@ export class BannerRegistry {
     return this.#statuses.has(id)
   }
 
+  /** How many banners were ever registered, as far as memory knows. */
+  get size(): number {
+    return this.#statuses.size
+  }
+
+  /** As far as memory knows. */
+  isActive(id: number): boolean {
+    return this.#statuses.get(id) === 'active'
+  }
+
   /** Throws `store_unavailable`. */
   checkLoaded(): void {
     if (this.isLoaded) return

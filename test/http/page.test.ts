@@ -80,6 +80,7 @@ async function serve(table: readonly Route[], largeAnswersMax = 100) {
     logger: createLogger({ level: 'fatal', format: 'json', write: () => {} }),
     connectionsMax: 100,
     onDropped: () => {},
+    answersOf: () => new Metrics().route(),
     limits: { largeAnswersMax },
     drainTimeoutMs: 1_000,
   })

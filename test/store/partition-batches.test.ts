@@ -42,7 +42,9 @@ async function lettersIn(url: string) {
 
 test('I16: a suspect counts if its banner is registered, whoever did not know; others are dead letters', async () => {
   const told: number[] = []
-  const { url, store, topicId } = await opened({ onDeadLetters: (letters) => told.push(letters) })
+  const { url, store, topicId } = await opened({
+    onTallied: ({ deadLetters }) => told.push(deadLetters),
+  })
   await using _ = store
   const before = store.clock.now()
   const suspects = [

@@ -54,6 +54,15 @@ export interface KafkaSourceOptions {
   readonly times?: Partial<Times> | undefined
 }
 
+/** A partition that this process counts. */
+export interface CountedPartition {
+  readonly number: number
+  /** The offset of the next record to count. */
+  readonly position: number
+  /** Records that are known to wait from there on. */
+  readonly waiting: number
+}
+
 /** What one leader has answered, and what it was asked for: offsets by partition. */
 interface Answer {
   readonly leader: number
@@ -84,6 +93,10 @@ export class KafkaSource implements ClickSource {
   readonly #refused = new Map<number, Refused>()
   #leases: Leases | undefined
   #topic: Description | undefined
+  /** Where the partitions ended when they were last looked at, by number. */
+  #ends: readonly bigint[] = []
+  /** Where those that this process counts go on, also while nothing is believed: for whoever watches. */
+  readonly #known = new Map<number, bigint>()
   #marking: Promise<unknown> | undefined
   #failure: unknown
   /** By leader: the fetch that is under way, and why the last one failed. */
@@ -100,12 +113,17 @@ export class KafkaSource implements ClickSource {
 
   /** Partitions that this process counts, and how many of their records are known to wait. */
   state(): { readonly partitions: number; readonly waiting: number } {
-    let waiting = 0n
-    for (const [number, next] of this.#next) {
-      const end = this.#marks.get(number)?.end ?? next
-      if (end > next) waiting += end - next
-    }
-    return { partitions: this.#next.size, waiting: Number(waiting) }
+    const waiting = this.partitions().reduce((sum, partition) => sum + partition.waiting, 0)
+    return { partitions: this.#next.size, waiting }
+  }
+
+  /** As far as is known: while store or brokers are away, what they said last. By number. */
+  partitions(): readonly CountedPartition[] {
+    const found = Array.from(this.#known, ([number, next]) => {
+      const end = this.#ends[number] ?? next
+      return { number, position: Number(next), waiting: end > next ? Number(end - next) : 0 }
+    })
+    return found.toSorted((a, b) => a.number - b.number)
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<Batch> {
@@ -172,7 +190,11 @@ export class KafkaSource implements ClickSource {
     this.#leases = leases
     const owned = new Map(leases.owned.map(({ number, next }) => [number, next]))
     for (const number of this.#next.keys()) if (!owned.has(number)) this.#forget(number)
-    for (const [number, next] of owned) this.#next.set(number, next)
+    for (const number of this.#known.keys()) if (!owned.has(number)) this.#known.delete(number)
+    for (const [number, next] of owned) {
+      this.#next.set(number, next)
+      this.#known.set(number, next)
+    }
   }
 
   #forget(number: number): void {
@@ -185,7 +207,8 @@ export class KafkaSource implements ClickSource {
   /** The instant is older than the ends; the topic is looked at after them, to be the same. */
   async #mark({ instant, partitions, owned }: Leases): Promise<void> {
     const { topic, store } = this.#options
-    const ends = await this.#ends()
+    const ends = await this.#readEnds()
+    this.#ends = ends
     const found = await this.#describe()
     const isSame = this.#topic === undefined || this.#topic.id === found.id
     if (!isSame || found.leaders.length > partitions) await openTopic(topic, store)
@@ -214,7 +237,7 @@ export class KafkaSource implements ClickSource {
     return found
   }
 
-  async #ends(): Promise<readonly bigint[]> {
+  async #readEnds(): Promise<readonly bigint[]> {
     try {
       return await this.#options.topic.ends()
     } catch (error) {
@@ -305,6 +328,7 @@ export class KafkaSource implements ClickSource {
     if (outcome?.kind === 'counted') {
       this.#next.delete(number) // to be read after the others
       this.#next.set(number, to)
+      this.#known.set(number, to)
       this.#limits.delete(number)
       this.#refused.delete(number)
       return true

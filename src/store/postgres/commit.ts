@@ -6,8 +6,8 @@ import type { Statement } from './connections.ts'
 /**
  * Counts a batch: position, keys and deltas in one statement, which is one round trip and one
  * transaction; of a partition also suspects and until when it is complete. Where the position is not
- * where the batch begins nothing is written. Returns `is_moved`, how many `dead_letters` were kept, and
- * `instant` as every statement for the clock.
+ * where the batch begins nothing is written. Returns `is_moved`, how many clicks with keys or of suspects
+ * were `fresh`, how many suspects were `dead_letters`, and `instant` as every statement for the clock.
  */
 export function commitBatch(aggregate: Aggregate, instant: number): Statement {
   const { span, deltas, keyed, suspects } = aggregate
@@ -42,6 +42,8 @@ const MOVED = `moved as (
   )`
 
 const RESULT = `select exists (select from moved) as is_moved, shared_instant()::float8 as instant`
+
+const FRESH = `(select coalesce(cardinality(counts), 0) from fresh) as fresh`
 
 const COMMIT = `
   with ${MOVED}, counted as (
@@ -81,7 +83,7 @@ const COMMIT_KEYED = `
       array_agg(minute) as minutes, array_agg(1) as counts
     from remembered join keyed using (banner_id, hash)
   ), ${COUNTED}
-  ${RESULT}`
+  ${RESULT}, ${FRESH}`
 
 // This statement alone may say that a banner is not known: who counts may not know of it yet. It
 // takes the partition's row after all keys ("fresh" has them): renew_leases holds such rows while
@@ -122,7 +124,8 @@ const COMMIT_PARTITION = `
     from moved, fresh
     where partitions.source = moved.source and complete_until < $21::bigint
   )
-  ${RESULT}, (select count(*) from dead)::int as dead_letters`
+  ${RESULT}, ${FRESH},
+    (select count(*) from suspects where not is_click)::int as dead_letters`
 
 /** Columns as array literals: the driver would quote each number. */
 function deltaColumns(deltas: readonly Delta[]): string[] {

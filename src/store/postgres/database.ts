@@ -11,6 +11,8 @@ import {
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import { checkSchema, type Migration } from '../schema.ts'
+import type { FiguresStore, StoreFigures } from '../store-figures.ts'
+import { talliedOf, type TalliedObserver } from '../tallied.ts'
 import {
   addBanner,
   addBanners,
@@ -31,7 +33,16 @@ import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { migrate, schemaVersion } from './migrate.ts'
 import { PostgresPartitions } from './partitions.ts'
-import { readRecent, readSeries, readTotals, recentOf, seriesOf, totalsOf } from './reads.ts'
+import {
+  readBytes,
+  readFigures,
+  readRecent,
+  readSeries,
+  readTotals,
+  recentOf,
+  seriesOf,
+  totalsOf,
+} from './reads.ts'
 import {
   forgetMembers,
   forgetWriters,
@@ -66,8 +77,7 @@ export interface PostgresOptions {
   readonly label: string
   /** For tests: how long one attempt to commit may take. */
   readonly commitTimeoutMs?: number
-  /** Told how many records of a batch were kept as dead letters. */
-  readonly onDeadLetters?: (letters: number) => void
+  readonly onTallied?: TalliedObserver | undefined
 }
 
 /**
@@ -75,7 +85,9 @@ export interface PostgresOptions {
  * through one connection, reads through a few, changes of banners through one, leases of partitions through one,
  * the rest through others, so that none waits for another kind.
  */
-export class PostgresDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
+export class PostgresDatabase
+  implements CountStore, BannerStore, ImportStore, FiguresStore, AsyncDisposable
+{
   /** Used with Kafka as the click log alone. */
   readonly partitions: PostgresPartitions
   readonly deadLetters: PostgresDeadLetters
@@ -277,15 +289,17 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
     await this.#merger.makeRoom()
     const { span, deltas, keyed, suspects } = aggregate
     const commit = await this.#attempt(aggregate)
-    let isCounted = commit?.['is_moved'] === true
-    if (!isCounted) {
+    const isMoved = commit?.['is_moved'] === true
+    if (!isMoved) {
       const last = await this.#clock.ask(this.#commits, lastBatchId(span.source))
-      isCounted = last?.['batch_id'] === span.batchId
+      if (last?.['batch_id'] !== span.batchId) return 'superseded'
     }
     this.#merger.added(deltas.length + keyed.length + suspects.length)
+    const fresh = Number(commit?.['fresh'] ?? 0)
     const deadLetters = Number(commit?.['dead_letters'] ?? 0)
-    if (deadLetters > 0) this.#options.onDeadLetters?.(deadLetters)
-    return isCounted ? 'counted' : 'superseded'
+    const answer = isMoved ? { fresh, deadLetters } : undefined
+    this.#options.onTallied?.(talliedOf(aggregate, answer))
+    return 'counted'
   }
 
   async #attempt(aggregate: Aggregate): Promise<Row | undefined> {
@@ -308,6 +322,17 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
   async totals(tally: Tally, slices: readonly Slice[]) {
     const { row, completeUntil } = await this.#read(readTotals(tally, slices))
     return { rows: totalsOf(row), completeUntil }
+  }
+
+  async figures(): Promise<StoreFigures> {
+    const { row, completeUntil } = await this.#read(readFigures(), this.#upkeep)
+    const unmergedBatches = Number(row?.['unmerged_batches'])
+    return { completeUntil, unmergedBatches, mergeFailures: this.#merger.failures }
+  }
+
+  async bytes(): Promise<number> {
+    const [row] = await this.#upkeep.query(readBytes())
+    return Number(row?.['bytes'])
   }
 
   async recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
@@ -370,9 +395,10 @@ export class PostgresDatabase implements CountStore, BannerStore, ImportStore, A
    */
   async #read(
     statement: Statement,
+    connections = this.#reads,
   ): Promise<{ readonly row: Row | undefined; readonly completeUntil: number }> {
     const [answeredBefore, logBefore] = [this.#completeUntil, this.#logCompleteUntil]
-    const row = await this.#clock.ask(this.#reads, statement)
+    const row = await this.#clock.ask(connections, statement)
     const found = Number(row?.['complete_until'])
     const logFound = Number(row?.['log_complete_until'] ?? Infinity)
     if (logFound < logBefore) {

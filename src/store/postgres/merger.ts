@@ -26,10 +26,16 @@ export class Merger implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined
   #step: Promise<boolean> | undefined
   #failure: unknown
+  #failures = 0
   #isClosed = false
 
   constructor(connections: Pick<Connections, 'query'>) {
     this.#connections = connections
+  }
+
+  /** Steps that did not succeed. */
+  get failures(): number {
+    return this.#failures
   }
 
   /** Told after each commit how many deltas it left to merge. */
@@ -84,6 +90,7 @@ export class Merger implements AsyncDisposable {
       this.#stepDeltas = STEP_DELTAS
       return true
     } catch (error) {
+      this.#failures += 1
       if (!isUnavailable(error)) this.#failure = error
       // If it took too long, the next one takes less.
       this.#stepDeltas = Math.max(STEP_DELTAS_MIN, Math.floor(this.#stepDeltas / 2))

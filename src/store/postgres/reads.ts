@@ -240,3 +240,19 @@ export function recentOf(row: Row | undefined): RecentCount[] {
     count,
   }))
 }
+
+/** `unmerged_batches`, with the instants of a read. */
+export function readFigures(): Statement {
+  return {
+    name: 'figures',
+    text: `
+      select ${INSTANTS}, count(*)::float8 as unmerged_batches
+      from merges
+      join unmerged on unmerged.source = merges.source and unmerged.position >= merges.next`,
+  }
+}
+
+/** Walks the files of the database, of which there are some hundred. */
+export function readBytes(): Statement {
+  return { text: 'select pg_database_size(current_database())::float8 as bytes' }
+}

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
 import { steadyClock, type Clock } from '../../clock.ts'
@@ -10,6 +11,8 @@ import {
 } from '../../registry/banner-store.ts'
 import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
+import type { FiguresStore, StoreFigures } from '../store-figures.ts'
+import { talliedOf, type TalliedObserver } from '../tallied.ts'
 import { databaseFile, openForWriting } from './connection.ts'
 import { asSentence } from './failure.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -29,17 +32,22 @@ export interface SqliteOptions {
   readonly pagesMax?: number
   /** For tests: the machine's clock. */
   readonly wall?: () => number
+  readonly onTallied?: TalliedObserver | undefined
 }
 
 /**
  * The embedded store: one file in a folder that belongs to one process. Writes go through one
  * thread, reads through another, each with a connection of its own.
  */
-export class SqliteDatabase implements CountStore, BannerStore, ImportStore, AsyncDisposable {
+export class SqliteDatabase
+  implements CountStore, BannerStore, ImportStore, FiguresStore, AsyncDisposable
+{
   readonly clock: Clock
   /** A folder is not away; what keeps clicks from being counted shows when one comes. */
   readonly trouble = undefined
   readonly #lock: Disposable
+  readonly #file: string
+  readonly #onTallied: TalliedObserver | undefined
   readonly #writer: Thread<WriterCalls>
   readonly #reader: Thread<ReaderCalls>
 
@@ -47,6 +55,8 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     using building = new DisposableStack()
     this.#lock = building.use(lockFolder(options.folder))
     const file = databaseFile(options.folder)
+    this.#file = file
+    this.#onTallied = options.onTallied
     const { lastInstant } = asSentence(options.folder, () => prepare(file))
     this.clock = steadyClock(lastInstant, options.wall)
     const writerData: WriterData = { file, pagesMax: options.pagesMax }
@@ -60,13 +70,19 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
     return this.#writer.call('open', { source, from, instant: this.clock.now() })
   }
 
-  commit({ span, deltas, keyed }: Aggregate): Promise<'counted' | 'superseded'> {
-    return this.#writer.call('commit', {
+  async commit(aggregate: Aggregate): Promise<'counted' | 'superseded'> {
+    const { span, deltas, keyed } = aggregate
+    const { outcome, fresh } = await this.#writer.call('commit', {
       span,
       deltas: packDeltas(deltas),
       keyed: packKeyed(keyed),
       instant: this.clock.now(),
     })
+    if (outcome === 'counted') {
+      const answer = fresh === undefined ? undefined : { fresh, deadLetters: 0 }
+      this.#onTallied?.(talliedOf(aggregate, answer))
+    }
+    return outcome
   }
 
   async series(bannerIds: readonly number[], tally: Tally, slices: readonly Slice[]) {
@@ -83,6 +99,24 @@ export class SqliteDatabase implements CountStore, BannerStore, ImportStore, Asy
 
   recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
     return this.#read('recent', { tally, since })
+  }
+
+  /** Asks the writer, too: while it waits for the disk nothing is complete beyond this instant. */
+  async figures(): Promise<StoreFigures> {
+    const completeUntil = this.clock.now()
+    const [unmergedBatches, mergeFailures] = await Promise.all([
+      this.#read('unmergedBatches', undefined),
+      this.#writer.call('mergeFailures', undefined),
+    ])
+    return { completeUntil, unmergedBatches, mergeFailures }
+  }
+
+  /** Of the file, and of the log beside it. */
+  async bytes(): Promise<number> {
+    return [this.#file, `${this.#file}-wal`].reduce(
+      (sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    )
   }
 
   /** What is acknowledged is counted: everything is complete until now. */

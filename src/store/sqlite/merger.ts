@@ -24,6 +24,7 @@ export class Merger {
   readonly #upserts: readonly ((deltas: readonly Delta[]) => Delta[])[]
   #unmerged: number
   #timer: NodeJS.Timeout | undefined
+  #failures = 0
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -37,6 +38,11 @@ export class Merger {
       .all()
       .reduce((sum, row) => sum + countOf(blobOf(row['deltas'])), 0)
     this.added(0)
+  }
+
+  /** Merges that did not succeed. */
+  get failures(): number {
+    return this.#failures
   }
 
   /** Told after each commit how many deltas it left to merge. */
@@ -68,6 +74,7 @@ export class Merger {
     } catch (error) {
       // A full disk or a locked file: what is not merged is counted all the same.
       if (!isPassing(error)) throw error
+      this.#failures += 1
       this.#mergeAfter(MERGE_AFTER_MS)
     }
   }

@@ -6,7 +6,14 @@ import type { BannerPage } from '../../registry/banner-store.ts'
 import type { Slice } from '../count-store.ts'
 import { findBanner, findBanners, listBanners, readBannerChanges } from './banners.ts'
 import { openForReading } from './connection.ts'
-import { readRecent, readSeries, readTotals, snapshot, type SeriesCall } from './reads.ts'
+import {
+  countUnmerged,
+  readRecent,
+  readSeries,
+  readTotals,
+  snapshot,
+  type SeriesCall,
+} from './reads.ts'
 import { serveCalls } from './thread.ts'
 
 export interface ReaderData {
@@ -28,6 +35,7 @@ function readerCalls(database: DatabaseSync) {
     findBanner: (id: number) => findBanner(database, id),
     findBanners: (ids: readonly number[]) => findBanners(database, ids),
     listBanners: (page: BannerPage) => listBanners(database, page),
+    unmergedBatches: () => countUnmerged(database),
     close: () => database.close(),
   }
 }

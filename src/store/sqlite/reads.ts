@@ -164,3 +164,7 @@ export function readRecent(
   })
   return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
 }
+
+export function countUnmerged(database: DatabaseSync): number {
+  return Number(database.prepare('select count(*) as batches from unmerged').get()?.['batches'])
+}

@@ -48,6 +48,7 @@ function writerCalls(database: DatabaseSync) {
       instant: number
     }) => addBanners(database, call),
     changeBanner: (call: { id: number; change: BannerChange }) => changeBanner(database, call),
+    mergeFailures: () => merger.failures,
     close: (instant: number) => close(database, merger, instant),
   }
 }
@@ -96,7 +97,8 @@ function committer(database: DatabaseSync, merger: Merger) {
     return fresh
   }
 
-  return (call: CommitCall): 'counted' | 'superseded' => {
+  /** `fresh`: clicks with keys that counted; undefined where an earlier attempt has counted the batch. */
+  return (call: CommitCall): { outcome: 'counted' | 'superseded'; fresh: number | undefined } => {
     const { span, instant } = call
     merger.makeRoom()
     const outcome = transaction(database, 'begin immediate', () => {
@@ -106,14 +108,14 @@ function committer(database: DatabaseSync, merger: Merger) {
       const deltas =
         fresh.length === 0 ? call.deltas : Buffer.concat([call.deltas, packDeltas(fresh)])
       if (deltas.byteLength > 0) addDeltas.run(deltas)
-      return { added: countOf(deltas) }
+      return { added: countOf(deltas), fresh: fresh.length }
     })
     if (outcome !== undefined) {
       merger.added(outcome.added)
-      return 'counted'
+      return { outcome: 'counted', fresh: outcome.fresh }
     }
     const isThisOne = position.get(span.source)?.['batch_id'] === span.batchId
-    return isThisOne ? 'counted' : 'superseded'
+    return { outcome: isThisOne ? 'counted' : 'superseded', fresh: undefined }
   }
 }
 
