@@ -143,7 +143,7 @@ async function openParts(
   metrics.read.build = () => buildOf(config)
   watchStore(config, store, metrics, inBackground)
   if (log.takesClicks) {
-    metrics.expectRefusals(COUNT_ERRORS)
+    metrics.expectRefusals([...COUNT_ERRORS, 'internal_error'])
     const told = (silent: number): void => void (metrics.read.bannersSilent = () => silent)
     const isActive = (id: number): boolean => registry.isActive(id)
     inBackground(

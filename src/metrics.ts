@@ -170,6 +170,10 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.#declared.registry, prefix: 'tallymark_' })
+    // Gauges with the ending of counters, beside which stands the same by kind.
+    for (const kind of ['handles', 'requests', 'resources']) {
+      this.registry.removeSingleMetric(`tallymark_nodejs_active_${kind}_total`)
+    }
     for (const outcome of ['counted', 'superseded', 'in-doubt', 'rejected']) {
       this.attempts.inc({ outcome }, 0)
     }
