@@ -17,6 +17,7 @@ import { allPanels, filledIn, readDashboard } from './dashboard.ts'
 
 const PARTITIONS = 2
 const PACE_MS = 20
+const TOKEN = 'a-token-of-those-who-read'
 /** Of these clicks each second one has a key, and each second key is sent twice. */
 const CLICKS_A_ROUND = 8
 
@@ -39,21 +40,28 @@ async function createPlace(): Promise<Place> {
   const api = building.use(await startKafkaApp({ ...shared, ROLE: 'api' }))
   const aggregator = building.use(await startKafkaApp({ ...shared, ROLE: 'aggregator' }))
   const folder = building.use(temporaryFolder())
-  const embedded = building.use(await startKafkaApp({ DATA_DIR: join(folder.path, 'data') }))
+  const embedded = building.use(
+    await startKafkaApp({ DATA_DIR: join(folder.path, 'data'), READ_TOKEN: TOKEN }),
+  )
   const origins = [api, aggregator, embedded].map(({ origin }) => origin)
   for (const origin of origins) await untilStatus(`${origin}/readyz`, 200)
   const prometheus = building.use(
     await startPrometheus([
       { origin: api.origin, job: 'tallymark-api', installation: 'kafka' },
       { origin: aggregator.origin, job: 'tallymark-aggregator', installation: 'kafka' },
-      { origin: embedded.origin, job: 'tallymark-api', installation: 'embedded' },
+      { origin: embedded.origin, job: 'tallymark', installation: 'embedded', token: TOKEN },
     ]),
   )
   await until('all are looked at', async () => {
     return (await prometheus.query('tallymark_build_info')).length === origins.length
   })
   await topic.write(['no click'])
-  const load = building.use(sendClicks([api.origin, embedded.origin]))
+  const load = building.use(
+    inRounds(async (round) => {
+      await Promise.all([sendClicks(api.origin, round), sendClicks(embedded.origin, round)])
+      assert.equal(await statusOf(`${api.origin}/stats/1`, 'GET'), 200)
+    }),
+  )
   const built = building.move()
   return {
     prometheus,
@@ -66,33 +74,33 @@ async function createPlace(): Promise<Place> {
   }
 }
 
-/** Right clicks and wrong ones, and questions, until it is disposed. */
-function sendClicks(origins: readonly string[]): AsyncDisposable {
+/** Until it is disposed. */
+function inRounds(run: (round: number) => Promise<void>): AsyncDisposable {
   let failure: unknown
-  const sending = background(
+  const running = background(
     (error) => (failure = error),
     async (signal) => {
       for (let round = 0; !signal.aborted; round += 1) {
-        await Promise.all(origins.map((origin) => sendRound(origin, round)))
+        await run(round)
         await sleep(PACE_MS, signal)
       }
     },
   )
   return {
     async [Symbol.asyncDispose]() {
-      await sending[Symbol.asyncDispose]()
+      await running[Symbol.asyncDispose]()
       assert.equal(failure, undefined)
     },
   }
 }
 
-async function sendRound(origin: string, round: number): Promise<void> {
+/** Right ones, repeated ones, and one of a banner that there is not. */
+async function sendClicks(origin: string, round: number): Promise<void> {
   for (let click = 0; click < CLICKS_A_ROUND; click += 1) {
     const key = click % 2 === 0 ? '' : `?key=${round}-${click >> 2}`
     assert.equal(await statusOf(`${origin}/counter/${1 + (click >> 2)}${key}`, 'POST'), 200)
   }
   assert.equal(await statusOf(`${origin}/counter/2147483647`, 'POST'), 404)
-  assert.equal(await statusOf(`${origin}/stats/1`, 'GET'), 200)
 }
 
 async function statusOf(url: string, method: string): Promise<number> {
@@ -118,8 +126,8 @@ async function one(prometheus: Prometheus, expression: string): Promise<number |
 function* selectorsOf(query: string): Generator<string> {
   for (const [selector] of query.matchAll(/\b(?:tallymark[\w:]+(?:\{[^}]*\})?|up\{[^}]*\})/g)) {
     yield selector
-    const [, before = '', values = '', end = ''] = /^(.+=)~"([\w|-]+)"(.*)$/.exec(selector) ?? []
-    for (const value of values.split('|')) if (value !== '') yield `${before}"${value}"${end}`
+    const [, name = '', values = '', end = ''] = /^(.+=)~"([\w|-]+)"(.*)$/.exec(selector) ?? []
+    for (const value of values.split('|')) if (value !== '') yield `${name}"${value}"${end}`
   }
 }
 
@@ -173,7 +181,9 @@ describe('Prometheus looks at services under load', NEEDED, () => {
 
   test('promtool finds nothing wrong with the metrics', async () => {
     for (const origin of place.origins) {
-      const input = await (await fetch(`${origin}/metrics`)).text()
+      const headers = { authorization: `Bearer ${TOKEN}` }
+      const input = await (await fetch(`${origin}/metrics`, { headers })).text()
+      assert.match(input, /^tallymark_build_info\{/m)
       const { stdout, stderr, status } = spawnSync(toolPath('promtool'), ['check', 'metrics'], {
         input,
         encoding: 'utf8',

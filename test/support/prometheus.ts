@@ -18,6 +18,8 @@ export interface Target {
   readonly origin: string
   readonly job: string
   readonly installation?: string
+  /** Its READ_TOKEN. All targets of a job have the same. */
+  readonly token?: string
 }
 
 export interface Sample {
@@ -54,17 +56,20 @@ export async function startPrometheus(targets: readonly Target[]): Promise<Prome
   for (const file of globSync(`${RULES_FOLDER}*.yml`))
     copyFileSync(file, join(folder, basename(file)))
   const config = join(folder, 'prometheus.yml')
-  writeFileSync(config, configFor(targets))
+  writeFileSync(config, configFor(targets, folder))
   const port = await freePort()
-  const child = spawn(
-    '/bin/sh',
-    [
-      ...['-c', GUARD, 'guard', toolPath('prometheus')],
-      ...[`--config.file=${config}`, `--storage.tsdb.path=${join(folder, 'data')}`],
-      ...[`--web.listen-address=127.0.0.1:${port}`, '--log.level=warn'],
-    ],
-    { cwd: folder, stdio: ['pipe', 'ignore', 'pipe'], detached: true },
-  )
+  const program = [
+    toolPath('prometheus'),
+    `--config.file=${config}`,
+    `--storage.tsdb.path=${join(folder, 'data')}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    '--log.level=warn',
+  ]
+  const child = spawn('/bin/sh', ['-c', GUARD, 'guard', ...program], {
+    cwd: folder,
+    stdio: ['pipe', 'ignore', 'pipe'],
+    detached: true,
+  })
   building.defer(async () => {
     child.stdin.end()
     if (child.exitCode === null) await once(child, 'exit')
@@ -105,13 +110,14 @@ async function read<T>(answer: Response, what: string): Promise<T> {
 }
 
 /** Ours, but for what is looked at, and how often. */
-function configFor(targets: readonly Target[]): string {
+function configFor(targets: readonly Target[], folder: string): string {
   const [ours = ''] = readFileSync(join(RULES_FOLDER, 'prometheus.yml'), 'utf8').split(
     /^scrape_configs:/m,
   )
   const jobs = Map.groupBy(targets, ({ job }) => job)
   const scrapes = Array.from(jobs, ([job, some]) => ({
     job_name: job,
+    ...authorization(some[0]?.token, join(folder, `${job}-token`)),
     static_configs: some.map(({ origin, installation }) => ({
       targets: [new URL(origin).host],
       ...(installation !== undefined && { labels: { installation } }),
@@ -119,6 +125,12 @@ function configFor(targets: readonly Target[]): string {
   }))
   // JSON is YAML.
   return `${ours.replaceAll(/(_interval:) \d+s/g, '$1 1s')}scrape_configs: ${JSON.stringify(scrapes)}\n`
+}
+
+function authorization(token: string | undefined, file: string) {
+  if (token === undefined) return {}
+  writeFileSync(file, `${token}\n`)
+  return { authorization: { credentials_file: file } }
 }
 
 async function untilReady(origin: string, child: ChildProcess): Promise<void> {
