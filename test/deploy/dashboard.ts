@@ -17,18 +17,19 @@ export interface Panel {
   readonly panels?: readonly Panel[]
 }
 
-export interface Query {
+interface Query {
   readonly refId: string
   readonly expr: string
+  readonly legendFormat: string
   readonly datasource: DataSource
 }
 
-export interface DataSource {
+interface DataSource {
   readonly type: string
   readonly uid: string
 }
 
-export interface Variable {
+interface Variable {
   readonly name: string
   readonly type: string
   readonly datasource: DataSource

@@ -111,9 +111,12 @@ async function statusOf(url: string, method: string): Promise<number> {
 
 /** Waits until an expression has a value that is a number. */
 async function untilAnswered(prometheus: Prometheus, expression: string, of: string) {
+  let samples: readonly Sample[] = []
   await until(`${of} has data: ${expression}`, async () => {
-    return (await prometheus.query(expression)).some(({ value }) => Number.isFinite(value))
+    samples = await prometheus.query(expression)
+    return samples.some(({ value }) => Number.isFinite(value))
   })
+  return samples
 }
 
 async function one(prometheus: Prometheus, expression: string): Promise<number | undefined> {
@@ -145,8 +148,11 @@ describe('Prometheus looks at services under load', NEEDED, () => {
     const panels = allPanels(dashboard.panels).filter(({ type }) => type !== 'row')
     assert.ok(panels.length > 30)
     for (const { title, targets = [] } of panels) {
-      for (const { expr } of targets) {
-        await untilAnswered(place.prometheus, filledIn(expr, dashboard), title)
+      for (const { expr, legendFormat } of targets) {
+        const samples = await untilAnswered(place.prometheus, filledIn(expr, dashboard), title)
+        for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
+          assert.ok(samples[0]?.metric[label], `${title} has no ${label}`)
+        }
       }
     }
   })

@@ -27,7 +27,7 @@ export interface Sample {
   readonly value: number
 }
 
-export interface Rule {
+interface Rule {
   readonly type: 'alerting' | 'recording'
   readonly name: string
   readonly query: string
