@@ -234,17 +234,20 @@ ${NOTICE}
 never labels, and of partitions there are lines of at most 200, so a page has fewer than 2,000 lines
 whatever there is. A gauge whose value is not known, or that there is none of in this shape, has no line.
 
-What adds up:
+What adds up, of the metrics below (\`tallymark_\` left out):
 
-- In each process \`clicks_received_total = clicks_accepted_total + clicks_refused_total\`, summed over the
-  codes, but for requests under way.
-- Without Kafka, in each process and at rest: \`clicks_accepted_total + clicks_late_total =
-  clicks_counted_total + clicks_duplicate_total + clicks_unsettled_total\`.
-- With Kafka, at rest: how far the positions of the partitions have moved, each taken once
-  (\`max by (partition)\`), is \`clicks_counted_total + clicks_duplicate_total + dead_letters_total\`, summed
-  over all processes that have counted. A process that is killed takes what it counted since the last scrape along, and a
-  commit whose answer was lost (\`commits_total{outcome="in-doubt"}\`) may have moved a position without being in these
-  numbers: the positions are right, they change with the counts in one transaction.
+- In each process, but for requests under way:
+  \`clicks_received_total = clicks_accepted_total + clicks_refused_total\`, this over all codes.
+- Without Kafka, in each process and at rest: \`clicks_accepted_total + clicks_late_total\` is
+  \`clicks_counted_total + clicks_duplicate_total + clicks_unsettled_total\`.
+- With Kafka, at rest: how far the positions have moved, \`sum(max by (partition) (partition_position))\`, is
+  \`clicks_counted_total + clicks_duplicate_total + dead_letters_total\` over all processes that have
+  counted.
+
+The last holds exactly for records that Tallymark wrote, while no process was killed and no answer was lost. What a process counted
+after the last scrape dies with it, and a commit that was left in doubt
+(\`commits_total{outcome="in-doubt"}\`) may have moved a position without being in these numbers. The
+positions are right all the same: they move with the counts, in one transaction.
 
 Counters begin at 0 with each process.
 

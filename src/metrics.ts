@@ -374,6 +374,12 @@ export class Metrics {
       'Records of these partitions that are known to wait, of all together.',
       () => read.logWaiting(),
     )
+    this.#declared.gauge(
+      SECTIONS.kafka,
+      'log_position_records',
+      'Positions of these partitions, of all together.',
+      () => read.eachPartition().reduce((sum, { position }) => sum + position, 0),
+    )
     this.#declared.labelled(
       SECTIONS.kafka,
       'partition_position',

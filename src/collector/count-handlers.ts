@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import { hasBody, skipBody } from '../http/body.ts'
 import { headerOf } from '../http/header.ts'
+import { measured } from '../http/measured-response.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
 import { OPEN_SECURITY_HEADERS } from '../http/security-headers.ts'
 import type { Metrics } from '../metrics.ts'
@@ -41,13 +42,13 @@ export function counted(
   reply: FastifyReply,
   count: () => Promise<void>,
 ): Promise<FastifyReply> {
-  const since = performance.now()
   metrics.clicks.received += 1
   const accept = (): FastifyReply => {
     metrics.clicks.accepted += 1
-    metrics.ackSeconds.observe((performance.now() - since) / 1_000)
     // Straight to Node: nothing is left for Fastify to decide on the one answer that is sent often.
-    reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS).end(ACCEPTED)
+    const answer = reply.hijack().raw.writeHead(200, ACCEPTED_HEADERS)
+    metrics.ackSeconds.observe(measured(answer).seconds)
+    answer.end(ACCEPTED)
     return reply
   }
   const refuse = (error: unknown): never => {

@@ -9,24 +9,33 @@ export interface AnswerCounter {
 export interface MeasuredResponse {
   /** Of the route, once it is known. */
   answers: AnswerCounter
+  /** From the receipt of the request's head to that of the answer. */
+  seconds: number
 }
 
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
+
 /**
- * The class of a server's responses. Every answer writes its head once, however it is made; a listener of
- * the response's end, which Fastify would set for a hook, takes ten times as long.
+ * The class of a server's responses. Every answer writes its head once, however it is made: that costs
+ * 0.3 of the 15 µs of a click, two looks at the clock for the most part. A hook of Fastify would set listeners of
+ * each response.
  */
 export function measuredResponse(noRoute: AnswerCounter) {
   return class extends ServerResponse implements MeasuredResponse {
     answers = noRoute
+    seconds = 0
     readonly #since = performance.now()
 
-    override writeHead(
-      status: number,
-      ...rest: (string | OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)[]
-    ): this {
-      this.answers.count(status, (performance.now() - this.#since) / 1_000)
-      // One of the forms that Node has of it, as it was called.
-      return super.writeHead(status, ...(rest as [OutgoingHttpHeaders?]))
+    override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+      this.seconds = (performance.now() - this.#since) / 1_000
+      this.answers.count(status, this.seconds)
+      // Node tells its two forms apart by the type of the second argument.
+      return super.writeHead(status, reason as string, headers)
     }
   }
+}
+
+/** A response as its server made it. Only those of `measuredResponse` come here. */
+export function measured(response: ServerResponse): MeasuredResponse {
+  return response as ServerResponse & MeasuredResponse
 }

@@ -17,7 +17,7 @@ import { Connections } from './connections.ts'
 import { headerOf } from './header.ts'
 import { limitLargeAnswers } from './large-answers.ts'
 import { LIMITS, type Limits } from './limits.ts'
-import { measuredResponse, type AnswerCounter, type MeasuredResponse } from './measured-response.ts'
+import { measured, measuredResponse, type AnswerCounter } from './measured-response.ts'
 import { sendProblem } from './problem.ts'
 import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
@@ -167,8 +167,7 @@ function addRoute(
     method: [...methods],
     url: path,
     handler: (request, reply) => {
-      // The server makes no others.
-      ;(reply.raw as typeof reply.raw & MeasuredResponse).answers = answers
+      measured(reply.raw).answers = answers
       checkHead(request.raw)
       checkPath(request)
       if (access !== 'open') {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
+import { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
 import { mergedSums, runSql } from '../support/database.ts'
@@ -211,4 +213,27 @@ test('a writer that nobody keeps alive is forgotten after a week, once its batch
     ['writer:older'],
   )
   assert.equal(await sumOf(store), 8)
+})
+
+test('a database that is reached before it is prepared is asked nothing, and ends no process', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] }) // those of the driver are others
+  const { url } = await emptyDatabase()
+  await using store = new PostgresDatabase({
+    connection: { connectionString: url },
+    label: 'Postgres',
+  })
+  t.mock.timers.tick(60_000) // the service tries to prepare it every two seconds
+  await pause(500)
+  assert.equal(store.trouble, undefined)
+  await store.prepare()
+  const seen = async (): Promise<unknown> =>
+    (await runSql(url, `select instant from positions where source = 'writer:a'`))[0]?.['instant']
+  await store.open('writer:a', 0n)
+  const before = await seen()
+  const deadline = performance.now() + 20_000
+  while ((await seen()) === before) {
+    t.mock.timers.tick(60_000)
+    assert.ok(performance.now() < deadline, 'it is never kept alive')
+    await pause(20)
+  }
 })

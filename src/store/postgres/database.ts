@@ -273,6 +273,7 @@ export class PostgresDatabase
 
   /** While the database is away there is nobody to tell; a mistake of ours ends the process. */
   async #keepAliveIfThere(): Promise<void> {
+    if (!this.#clock.isSet) return // not prepared yet: there may be no tables
     await this.#keepAlive().catch((error: unknown) => {
       if (!isUnavailable(error)) throw error
     })
