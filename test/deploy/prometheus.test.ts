@@ -219,9 +219,13 @@ describe('Prometheus looks at services under load', NEEDED, () => {
       )
       return positions !== undefined && positions === counted
     })
-    const firing = await prometheus.query('ALERTS{alertstate="firing"}')
+    const firing = 'ALERTS{alertstate="firing"}'
+    await untilAnswered(prometheus, firing, 'the alert of dead letters')
     assert.deepEqual(
-      firing.map(({ metric }) => [metric['alertname'], metric['installation']]),
+      (await prometheus.query(firing)).map(({ metric }) => [
+        metric['alertname'],
+        metric['installation'],
+      ]),
       [['TallymarkDeadLetters', 'kafka']],
     )
   })
