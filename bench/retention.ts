@@ -15,7 +15,7 @@ import { median, say, writeSection } from './report.ts'
 import { startServer } from './server.ts'
 
 const CLICKS_PER_SECOND = 1_000
-const ROUNDS = 5
+const ROUNDS = 3
 const TURN_MS = 12_000
 /** Not measured: code is compiled and pages are read. */
 const WARM_UP_MS = 3_000

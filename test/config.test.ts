@@ -27,6 +27,15 @@ test('O6: without a variable every setting has its default', () => {
   assert.equal(config.shutdownTimeoutMs, 10_000)
 })
 
+test('minutes are kept for ever unless a number of days is set', () => {
+  assert.equal(parseConfig({}).minuteRetentionMs, undefined)
+  assert.equal(parseConfig({ RETENTION_MINUTES_DAYS: '30' }).minuteRetentionMs, 30 * 86_400_000)
+  for (const days of ['0', '1.5', '36501', 'off']) {
+    const { message } = refusalOf({ RETENTION_MINUTES_DAYS: days })
+    assert.match(message, /RETENTION_MINUTES_DAYS must be an integer from 1 to 36500; it is "/)
+  }
+})
+
 test('A4: it listens on this machine alone unless HOST says otherwise', () => {
   assert.equal(parseConfig({}).http.host, '127.0.0.1')
   assert.equal(parseConfig({ HOST: '0.0.0.0' }).http.host, '0.0.0.0')
