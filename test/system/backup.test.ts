@@ -141,6 +141,17 @@ test('O23: backups of the embedded store under load hold one instant each, and a
   assert.equal(files.length, 3)
 })
 
+test('O23: a click is in a backup as soon as it is acknowledged, wherever the database has it', async () => {
+  using folder = temporaryFolder()
+  const settings = { DATA_DIR: join(folder.path, 'data') }
+  await using service = await startService({ ...QUIET, ...settings })
+  for (let clicks = 1; clicks <= 5; clicks += 1) {
+    await click(service.origin, 1)
+    const { stdout } = await runCommand(folder.path, ['backup', `file-${clicks}`], settings)
+    assert.match(stdout, new RegExp(` ${clicks} clicks\\.\\n$`))
+  }
+})
+
 test('a backup overwrites nothing, leaves no half of itself, and says what keeps it from being made', async () => {
   using folder = temporaryFolder()
   const settings = { DATA_DIR: join(folder.path, 'data') }
