@@ -118,7 +118,7 @@ An empty variable is an unset one, so \`PORT= npm start\` takes the port of \`.e
 at the start names the store, and \`.env\` where a value of it counts:
 
 \`\`\`
-INFO  Tallymark 0.1.0 (Postgres at db:5432/clicks, values from /srv/tallymark/.env) listens on http://127.0.0.1:8080
+INFO  Tallymark 0.2.0 (Postgres at db:5432/clicks, values from /srv/tallymark/.env) listens on http://127.0.0.1:8080
 \`\`\`
 
 In \`.env\` a \`#\` begins a comment, so put a value that holds one into quotes:

@@ -1,6 +1,6 @@
 // Makes the databases of an earlier release that test/system/upgrade.test.ts starts the present code on:
 //
-//   node scripts/previous-release.ts 31104f3 0.1.0
+//   node scripts/previous-release.ts d217877 0.1.0
 //
 // It runs the release as it is in git, on both stores, and writes what that has left behind as SQL to
 // test/fixtures/RELEASE. Run it once for each release, before its schema gets another file.
