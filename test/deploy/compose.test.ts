@@ -129,6 +129,12 @@ test('Postgres and Kafka are of the versions that the tests run', () => {
   assert.equal(full.services['kafka']?.image, `apache/kafka:${kafka}`)
 })
 
+test('the one broker writes to its disk before it answers: no replica keeps what the power takes', () => {
+  const environment = Object.entries(full.services['kafka']?.environment ?? {})
+  const flush = environment.find(([name]) => name === 'KAFKA_LOG_FLUSH_INTERVAL_MESSAGES')
+  assert.equal(Number(flush?.[1]), 1)
+})
+
 test('each container is without privileges, and all but Kafka write to volumes alone', () => {
   for (const [name, service] of all) {
     assert.deepEqual(service.cap_drop, ['ALL'], name)
