@@ -10,6 +10,8 @@ export function limitLargeAnswers(app: FastifyInstance, answersMax: number): voi
   let answers = 0
   app.addHook('onSend', async (_request, reply, payload) => {
     if (!(payload instanceof Readable)) return payload
+    // Its reader left while it was made, and will not leave again: the room would be taken for ever.
+    if (reply.raw.destroyed) return payload
     if (answers >= answersMax) {
       payload.destroy()
       // They tell of the body that is not sent.
