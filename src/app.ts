@@ -115,7 +115,7 @@ async function openParts(
     metrics.tally(tallied),
   )
   building.use(store)
-  const registry = new BannerRegistry(store)
+  const registry = new BannerRegistry(store, config.ackTimeoutMs)
   const { promise: prepared, resolve } = Promise.withResolvers<void>()
   const inBackground = (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => {
     building.use(background(fail, (signal) => after(prepared, signal, () => run(signal)), graceMs))

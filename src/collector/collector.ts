@@ -1,4 +1,5 @@
 import type { BannerStatus } from '../banner.ts'
+import type { Click } from '../click.ts'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import type { ClickSink } from '../log/click-log.ts'
@@ -20,21 +21,20 @@ export function collect(
   key: string | undefined,
 ): Promise<void> {
   const known = parts.registry.statusOf(bannerId)
-  if (known instanceof Promise) return known.then((status) => append(parts, bannerId, status, key))
-  return append(parts, bannerId, known, key)
+  // Before a look-up, which may take long: the receipt is what counts.
+  const at = parts.clock.now()
+  const click: Click = { bannerId, tally: 'click', at, ...(key !== undefined && { key }) }
+  if (known instanceof Promise) return known.then((status) => append(parts, click, status))
+  return append(parts, click, known)
 }
 
 function append(
-  { sink, clock }: CollectorParts,
-  bannerId: number,
+  { sink }: CollectorParts,
+  click: Click,
   status: BannerStatus | undefined,
-  key: string | undefined,
 ): Promise<void> {
-  checkClickable(bannerId, status)
-  const at = clock.now()
-  return sink.append(
-    key === undefined ? { bannerId, tally: 'click', at } : { bannerId, tally: 'click', at, key },
-  )
+  checkClickable(click.bannerId, status)
+  return sink.append(click)
 }
 
 /** What `collect` would throw now, without counting: the answer to HEAD. */

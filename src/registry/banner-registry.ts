@@ -17,10 +17,13 @@ export class BannerRegistry {
   readonly #statuses = new Map<number, BannerStatus>()
   readonly #unknownUntil = new Map<number, number>()
   readonly #lookUps = new Map<number, Promise<BannerStatus | undefined>>()
+  readonly #lookUpTimeoutMs: number
   #version: number | undefined
 
-  constructor(store: Pick<BannerStore, 'changesSince' | 'find'>) {
+  /** `lookUpTimeoutMs`: how long a click may wait until its banner is known. */
+  constructor(store: Pick<BannerStore, 'changesSince' | 'find'>, lookUpTimeoutMs: number) {
     this.#store = store
+    this.#lookUpTimeoutMs = lookUpTimeoutMs
   }
 
   /** Learns what has changed since the last time; the first time, everything. Whoever changes a banner calls it, too. */
@@ -58,7 +61,10 @@ export class BannerRegistry {
     return this.#statuses.get(id) === 'active'
   }
 
-  /** Throws `store_unavailable`. */
+  /**
+   * Throws `store_unavailable`. Whoever asks the store calls it first, when everything else is checked: a store
+   * that is away at the start has no tables yet, maybe, and no banners of the first start.
+   */
   checkLoaded(): void {
     if (this.isLoaded) return
     throw new AppError('store_unavailable', 'The banners are not loaded yet; see Retry-After.')
@@ -71,7 +77,20 @@ export class BannerRegistry {
     if (status !== undefined) return status
     const until = this.#unknownUntil.get(id)
     if (until !== undefined && performance.now() < until) return undefined
-    return this.#lookUps.get(id) ?? this.#lookUp(id)
+    return this.#inTime(this.#lookUps.get(id) ?? this.#lookUp(id))
+  }
+
+  /** The store has a time-out of its own, which is longer: reports may wait, callers of clicks do not. */
+  async #inTime<T>(lookUp: Promise<T>): Promise<T> {
+    const { promise: isOver, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => {
+      reject(new AppError('store_unavailable', 'The banner could not be looked up in time.'))
+    }, this.#lookUpTimeoutMs)
+    try {
+      return await Promise.race([lookUp, isOver])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #lookUp(id: number): Promise<BannerStatus | undefined> {

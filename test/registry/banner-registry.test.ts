@@ -5,6 +5,8 @@ import type { Banner, BannerStatus } from '../../src/banner.ts'
 import { BannerRegistry } from '../../src/registry/banner-registry.ts'
 import type { BannerChanges } from '../../src/registry/banner-store.ts'
 
+/** Longer than any test takes. */
+const LOOK_UP_MS = 300_000
 const NONE = { active: [], paused: [], archived: [] }
 
 /** Banners at rest, and how often each was looked up. */
@@ -35,14 +37,14 @@ function bannersAtRest(initial: Record<number, BannerStatus>) {
 }
 
 test('before the registry is loaded nothing is known: store_unavailable', () => {
-  const registry = new BannerRegistry(bannersAtRest({ 1: 'active' }))
+  const registry = new BannerRegistry(bannersAtRest({ 1: 'active' }), LOOK_UP_MS)
   assert.equal(registry.isLoaded, false)
   assert.throws(() => registry.statusOf(1), { code: 'store_unavailable' })
 })
 
 test('a known banner is answered from memory', async () => {
   const store = bannersAtRest({ 1: 'active', 2: 'paused', 3: 'archived' })
-  const registry = new BannerRegistry(store)
+  const registry = new BannerRegistry(store, LOOK_UP_MS)
   await registry.refresh()
   assert.deepEqual(
     [1, 2, 3].map((id) => registry.statusOf(id)),
@@ -53,7 +55,7 @@ test('a known banner is answered from memory', async () => {
 
 test('an unknown banner is looked up once, then believed for a second', async () => {
   const store = bannersAtRest({ 1: 'active' })
-  const registry = new BannerRegistry(store)
+  const registry = new BannerRegistry(store, LOOK_UP_MS)
   await registry.refresh()
   const answers = await Promise.all(Array.from({ length: 50 }, async () => registry.statusOf(7)))
   assert.deepEqual(new Set(answers), new Set([undefined]))
@@ -70,7 +72,7 @@ test('an unknown banner is looked up once, then believed for a second', async ()
 
 test('a flood of unknown ids is bounded: memory, and look-ups at once', async () => {
   const store = bannersAtRest({})
-  const registry = new BannerRegistry(store)
+  const registry = new BannerRegistry(store, LOOK_UP_MS)
   await registry.refresh()
   const flood = Array.from({ length: 1_001 }, async (_, id) => registry.statusOf(id + 1))
   const settled = await Promise.allSettled(flood)
@@ -79,13 +81,39 @@ test('a flood of unknown ids is bounded: memory, and look-ups at once', async ()
   assert.equal(store.lookUps.length, 1_000)
 })
 
+test('a look-up that hangs is given up in time, and asked no second time while it hangs', async () => {
+  const asked: number[] = []
+  const answer = Promise.withResolvers<Banner | undefined>()
+  const registry = new BannerRegistry(
+    {
+      changesSince: async () => ({ version: 1, ids: NONE }),
+      async find(id) {
+        asked.push(id)
+        return answer.promise
+      },
+    },
+    1,
+  )
+  await registry.refresh()
+  const lookUp = async () => registry.statusOf(7)
+  await assert.rejects(lookUp(), { code: 'store_unavailable' })
+  await assert.rejects(lookUp(), { code: 'store_unavailable' })
+  assert.deepEqual(asked, [7])
+  answer.resolve({ id: 7, name: 'Seven', url: null, status: 'paused', createdAt: 0 })
+  await pause(1)
+  assert.equal(registry.statusOf(7), 'paused')
+})
+
 test('of two refreshes under way the newer answer stays, whichever comes last', async () => {
   const answers = [Promise.withResolvers<BannerChanges>(), Promise.withResolvers<BannerChanges>()]
   const asked = answers.map(({ promise }) => promise)
-  const registry = new BannerRegistry({
-    changesSince: async () => asked.shift() ?? { version: 9, ids: NONE },
-    find: async () => undefined,
-  })
+  const registry = new BannerRegistry(
+    {
+      changesSince: async () => asked.shift() ?? { version: 9, ids: NONE },
+      find: async () => undefined,
+    },
+    LOOK_UP_MS,
+  )
   const refreshes = Promise.all([registry.refresh(), registry.refresh()])
   answers[1]?.resolve({ version: 2, ids: { ...NONE, paused: [7] } })
   await pause(1)
@@ -102,13 +130,16 @@ test('a registry that went back, as after a failover, is read anew', async () =>
     { version: 4, ids: { ...NONE, paused: [7] } },
   ]
   const asked: number[] = []
-  const registry = new BannerRegistry({
-    async changesSince(since) {
-      asked.push(since)
-      return answers.shift() ?? assert.fail('it asks too often')
+  const registry = new BannerRegistry(
+    {
+      async changesSince(since) {
+        asked.push(since)
+        return answers.shift() ?? assert.fail('it asks too often')
+      },
+      find: async () => undefined,
     },
-    find: async () => undefined,
-  })
+    LOOK_UP_MS,
+  )
   await registry.refresh()
   await registry.refresh()
   assert.equal(registry.statusOf(7), 'archived')
