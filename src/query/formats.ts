@@ -44,7 +44,9 @@ export interface Answer {
 
 /** What `Accept` prefers of the three; JSON where it knows none of them. */
 export function acceptedFormat({ headers }: Pick<FastifyRequest, 'headers'>): Format {
-  const type = new Negotiator({ headers }).mediaType(Object.keys(ACCEPTED))
+  // By the types alone: who names the header line of a CSV, say, means CSV.
+  const accept = headers.accept?.replaceAll(/;\s*(?!q=)[^=;,]+=(?:"[^"]*"|[^;,]*)/gi, '')
+  const type = new Negotiator({ headers: { accept } }).mediaType(Object.keys(ACCEPTED))
   return ACCEPTED[type ?? ''] ?? 'json'
 }
 
