@@ -65,7 +65,8 @@ const EMPTY_OBJECT = /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/
 export function routes(parts: RouteParts): readonly Route[] {
   const table: readonly Route[] = [
     ...counting(parts),
-    ...[...statistics(parts), ...banners(parts)].map((route) => afterLoading(parts, route)),
+    ...statistics(parts),
+    ...banners(parts),
     ...operating(parts, () => openApiOf(table)),
   ]
   return parts.takesClicks ? table : table.map(ofAnotherRole)
@@ -85,18 +86,6 @@ function ofAnotherRole(route: Route): Route {
         'wrong_role',
         'This process only counts (ROLE=aggregator). Ask one with ROLE=api.',
       )
-    },
-  }
-}
-
-/** A store that is away at the start has no tables yet, maybe, and no banners of the first start. */
-function afterLoading({ registry }: RouteParts, route: Route): Route {
-  if (route.access === 'open') return route // counting asks the registry by itself
-  return {
-    ...route,
-    handle(request, reply) {
-      registry.checkLoaded()
-      return route.handle(request, reply)
     },
   }
 }
@@ -340,7 +329,6 @@ function countOrRead(parts: RouteParts) {
     bannerIdOf(request)
     checkRead(parts.tokens, request.raw)
     if (body instanceof AppError) throw body
-    parts.registry.checkLoaded()
     return read(request, reply, body)
   }
 }

@@ -54,9 +54,9 @@ async function run(args: readonly string[]): Promise<number> {
   const bannerId = bannerIdOf(operands[0] ?? '')
   if (values.json && values.csv) throw new UsageError('--json and --csv exclude each other')
   const config = readCommandConfig()
-  queryOf(values, Date.now()) // what is wrong in the words is said before the store is asked
+  queryOf(values, Date.now) // what is wrong in the words is said before the store is asked
   await using store = await visitStore(config.store, { writes: false })
-  const query = queryOf(values, store.clock.now())
+  const query = queryOf(values, () => store.clock.now())
   const parts = { counts: store, banners: store, ackTimeoutMs: config.ackTimeoutMs }
   const answer = await answerSeries(parts, bannerId, query)
   if (values.csv) await print(textOf(answer, 'csv'))
@@ -76,7 +76,7 @@ function bannerIdOf(text: string): number {
 }
 
 /** The rules and defaults are those of the service. */
-function queryOf({ from, to, step, tz, fill }: Values, now: number): SeriesQuery {
+function queryOf({ from, to, step, tz, fill }: Values, now: () => number): SeriesQuery {
   const given = Object.entries({ tsFrom: from, tsTo: to, step, tz, fill }).filter(
     ([, value]) => value !== undefined,
   )

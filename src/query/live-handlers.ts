@@ -4,6 +4,7 @@ import { BANNER_FIELDS } from '../banner.ts'
 import { parseFields } from '../fields.ts'
 import { queryOf } from '../http/route.ts'
 import { SECURITY_HEADERS } from '../http/security-headers.ts'
+import type { BannerRegistry } from '../registry/banner-registry.ts'
 import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
 import type { RecentCount } from '../store/count-store.ts'
 import type { LiveFeed, LiveReader } from './live.ts'
@@ -30,14 +31,16 @@ export const LIVE = v.strictObject({
 export interface LiveParts {
   readonly live: LiveFeed
   readonly banners: Pick<BannerStore, 'find'>
+  readonly registry: Pick<BannerRegistry, 'checkLoaded'>
   /** For tests. */
   readonly commentIntervalMs?: number
 }
 
 /** `GET /live`: counts as server-sent events, as they change. */
-export function getLive({ live, banners, commentIntervalMs = COMMENT_INTERVAL_MS }: LiveParts) {
+export function getLive(parts: LiveParts) {
+  const { live, commentIntervalMs = COMMENT_INTERVAL_MS } = parts
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const bannerId = await checkedBanner(banners, request)
+    const bannerId = await checkedBanner(parts, request)
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
     stream(live, bannerId, reply, commentIntervalMs)
     return reply
@@ -83,10 +86,11 @@ function rowOf({ bannerId, minute, count }: RecentCount) {
 }
 
 async function checkedBanner(
-  banners: LiveParts['banners'],
+  { banners, registry }: Pick<LiveParts, 'banners' | 'registry'>,
   request: FastifyRequest,
 ): Promise<number | undefined> {
   const { banner: id } = parseFields(LIVE, { query: queryOf(request) })
+  registry.checkLoaded()
   if (id !== undefined) knownBanner(id, await banners.find(id))
   return id
 }

@@ -26,7 +26,12 @@ interface Column {
 export function getManySeries(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = parseObject(request.raw, await readBody(request.raw))
-    const query = parseManySeriesQuery({ query: queryOf(request), body, now: parts.clock.now() })
+    const query = parseManySeriesQuery({
+      query: queryOf(request),
+      body,
+      now: () => parts.clock.now(),
+    })
+    parts.registry.checkLoaded()
     const names = await namesOf(parts, query.bannerIds)
     const { rows, ...snapshot } = await parts.counts.series(query.bannerIds, 'click', query.slices)
     const columns = rows.map((series, index) => columnOf(query, index, names, series, snapshot))

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { readBody } from '../http/body.ts'
 import { parseObject } from '../http/json.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
+import type { BannerRegistry } from '../registry/banner-registry.ts'
 import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
 import type { CountStore, Series, Snapshot } from '../store/count-store.ts'
 import { acceptedFormat, sendAnswer, type Answer } from './formats.ts'
@@ -14,6 +15,7 @@ import { zoneOf, type Zone } from './zone.ts'
 export interface StatsParts {
   readonly counts: Pick<CountStore, 'series' | 'totals'>
   readonly banners: Pick<BannerStore, 'find' | 'findAll'>
+  readonly registry: Pick<BannerRegistry, 'checkLoaded'>
   readonly clock: Clock
   readonly ackTimeoutMs: number
 }
@@ -22,7 +24,7 @@ export interface StatsParts {
 export function getSeries(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = parseObject(request.raw, await readBody(request.raw))
-    const range = parseSeriesQuery({ query: queryOf(request), body, now: parts.clock.now() })
+    const range = parseSeriesQuery({ query: queryOf(request), body, now: () => parts.clock.now() })
     return sendSeries(parts, reply, bannerIdOf(request), range)
   }
 }
@@ -40,7 +42,8 @@ export function postSeries(parts: StatsParts) {
 export function getTotals(parts: StatsParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = parseObject(request.raw, await readBody(request.raw))
-    const range = parseTotalsQuery({ query: queryOf(request), body, now: parts.clock.now() })
+    const range = parseTotalsQuery({ query: queryOf(request), body, now: () => parts.clock.now() })
+    parts.registry.checkLoaded()
     const { rows, ...snapshot } = await parts.counts.totals('click', slicesOf(range))
     return sendAnswer(reply, range.format ?? acceptedFormat(request), {
       head: { ...endsOf(range), tz: range.tz },
@@ -62,6 +65,7 @@ async function sendSeries(
   bannerId: number,
   query: SeriesQuery,
 ): Promise<FastifyReply> {
+  parts.registry.checkLoaded()
   const answer = await answerSeries(parts, bannerId, query)
   return sendAnswer(reply, query.format ?? acceptedFormat(reply.request), answer)
 }
@@ -127,7 +131,7 @@ export function completeness(
   return {
     completeUntil: formatInstant(completeUntil),
     partial: isPartial(to, completeUntil, ackTimeoutMs),
-    ...(from < minutesFrom && { minutesFrom: minuteIn(tz, minutesFrom) }),
+    ...(from < minutesFrom && minutesFrom > 0 && { minutesFrom: minuteIn(tz, minutesFrom) }),
   }
 }
 

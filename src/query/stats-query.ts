@@ -17,8 +17,8 @@ export interface StatsInput {
   readonly query: Fields
   /** The JSON body, {} where there is none. */
   readonly body: Fields
-  /** GET: what `tsTo` is where it is missing. POST: undefined, both must be given. */
-  readonly now: number | undefined
+  /** GET: tells what `tsTo` is where it is missing. POST: undefined, both must be given. */
+  readonly now: (() => number) | undefined
 }
 
 /** The parameters that make a `POST /stats/:bannerId` a question instead of a click. */
@@ -134,11 +134,15 @@ interface GivenSteps {
 }
 
 /** The steps that cover what was given. Throws `invalid_range` or `range_too_large`. */
-export function stepsOf({ tsFrom, tsTo, step: unit, tz: name }: GivenSteps, now?: number): Steps {
+export function stepsOf(
+  { tsFrom, tsTo, step: unit, tz: name }: GivenSteps,
+  now: StatsInput['now'],
+): Steps {
   const range = rangeOf({ tsFrom, tsTo }, now)
-  checkSize(unit, range)
+  checkSize(stepsAtLeast(unit, range))
   const zone = zoneOf(name, range)
   const starts = stepStarts(unit, zone, range)
+  checkSize(starts.length - 1)
   const [from = 0] = starts
   return { from, to: starts.at(-1) ?? 0, starts, step: unit, tz: name, zone }
 }
@@ -171,24 +175,30 @@ function withPlus(value: unknown): unknown {
   return typeof value === 'string' ? value.replace(/ (?=\d\d:\d\d$)/, '+') : value
 }
 
-function checkSize(unit: Step, { from, to }: Range): void {
-  // Longer steps are fewer than that in all of 1970 to 2100.
-  if (unit !== 'minute' && unit !== 'hour') return
-  const unitMs = unit === 'minute' ? MINUTE_MS : HOUR_MS
-  const steps = (ceilTo(to, unitMs) - floorTo(from, unitMs)) / unitMs
+/**
+ * Without a look at the zone, so that nothing is made of a range that is far too large. What a zone's clock takes
+ * from the hours of UTC is less than a thousandth: the half hours by which some go back.
+ */
+function stepsAtLeast(unit: Step, { from, to }: Range): number {
+  // Longer steps are few in all of 1970 to 2100.
+  if (unit !== 'minute' && unit !== 'hour') return 0
+  return Math.floor(((to - from) / (unit === 'minute' ? MINUTE_MS : HOUR_MS)) * 0.999)
+}
+
+function checkSize(steps: number): void {
   if (steps <= STEPS_MAX) return
   throw new AppError(
     'range_too_large',
-    `The range has ${steps} steps; at most ${STEPS_MAX} are answered at once: ask for a shorter range or a longer step.`,
+    `The range has more than ${STEPS_MAX} steps, which are the most that are answered at once: ask for a shorter range or a longer step.`,
   )
 }
 
 /** The range as given, not yet aligned. */
 function rangeOf(
   { tsFrom, tsTo }: { readonly tsFrom?: number | undefined; readonly tsTo?: number | undefined },
-  now = 0,
+  now: StatsInput['now'],
 ): Range {
-  const to = tsTo ?? now
+  const to = tsTo ?? now?.() ?? 0
   const from = tsFrom ?? Math.max(0, to - HOUR_MS)
   if (from >= to) throw new AppError('invalid_range', 'tsFrom must be before tsTo.')
   return { from, to }

@@ -10,7 +10,7 @@ import { knownBanner, type BannerStore } from './banner-store.ts'
 
 export interface BannerParts {
   readonly banners: BannerStore
-  readonly registry: Pick<BannerRegistry, 'refresh'>
+  readonly registry: Pick<BannerRegistry, 'checkLoaded' | 'refresh'>
 }
 
 const LIMIT_MAX = 1_000
@@ -37,9 +37,10 @@ export const BANNER_PAGE = v.strictObject({
 const NO_PARAMETERS = v.strictObject({})
 
 /** `GET /banners?limit&after&archived`; `next` is there when more banners follow. */
-export function listBanners({ banners }: BannerParts) {
+export function listBanners({ banners, registry }: BannerParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { limit, after, archived } = parseFields(BANNER_PAGE, { query: queryOf(request) })
+    registry.checkLoaded()
     // One more than asked for tells whether there is a next page.
     const page = { limit: limit + 1, after, withArchived: archived === 'true' }
     const found = await banners.list(page)
@@ -50,10 +51,11 @@ export function listBanners({ banners }: BannerParts) {
 }
 
 /** `GET /banners/:bannerId` */
-export function getBanner({ banners }: BannerParts) {
+export function getBanner({ banners, registry }: BannerParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const id = bannerIdOf(request)
     parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    registry.checkLoaded()
     return send(reply, bannerBody(knownBanner(id, await banners.find(id))))
   }
 }
@@ -63,7 +65,9 @@ export function addBanner({ banners, registry }: BannerParts) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = await readObject(request.raw)
     parseFields(NO_PARAMETERS, { query: queryOf(request) })
-    const banner = await banners.add(parseFields(NEW_BANNER, { body }))
+    const given = parseFields(NEW_BANNER, { body })
+    registry.checkLoaded()
+    const banner = await banners.add(given)
     await registry.refresh()
     return send(reply.code(201).header('location', `/banners/${banner.id}`), bannerBody(banner))
   }
@@ -76,6 +80,7 @@ export function changeBanner({ banners, registry }: BannerParts) {
     const body = await readObject(request.raw)
     parseFields(NO_PARAMETERS, { query: queryOf(request) })
     const change = parseFields(BANNER_CHANGE, { body })
+    registry.checkLoaded()
     const isChange = Object.keys(change).length > 0
     const banner = knownBanner(id, await (isChange ? banners.change(id, change) : banners.find(id)))
     if (isChange) await registry.refresh()
@@ -89,6 +94,7 @@ export function archiveBanner({ banners, registry }: BannerParts) {
     const id = bannerIdOf(request)
     await skipBody(request.raw)
     parseFields(NO_PARAMETERS, { query: queryOf(request) })
+    registry.checkLoaded()
     knownBanner(id, await banners.change(id, { status: 'archived' }))
     await registry.refresh()
     return reply.code(204).header('cache-control', 'no-store').send()

@@ -29,7 +29,7 @@ function answerOf({ counts, name = 'Autumn', completeUntil = NEXT_YEAR, minutesF
       ackTimeoutMs: 5_000,
     },
     42,
-    parseSeriesQuery({ query, body: {}, now: NEXT_YEAR }),
+    parseSeriesQuery({ query, body: {}, now: () => NEXT_YEAR }),
   )
 }
 

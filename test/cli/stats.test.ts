@@ -98,7 +98,7 @@ inEachShape((start) => {
       [['1', '--from', '2100-01-01T00:00:00Z'], '--from must be before --to'],
       [
         ['1', '--from', '0', '--to=6000060'],
-        'The range has 100001 steps; at most 100000 are answered at once: ask for a shorter range or a longer step',
+        'The range has more than 100000 steps, which are the most that are answered at once: ask for a shorter range or a longer step',
       ],
     ] as const) {
       const ended = await runCommand(folder.path, ['stats', ...args], settings)

@@ -8,6 +8,8 @@ import { getLive } from '../../src/query/live-handlers.ts'
 import { LiveFeed } from '../../src/query/live.ts'
 import { inEachShape, jsonOf, type TestApp } from '../support/app.ts'
 
+const LOADED = { checkLoaded: () => {} }
+
 interface Row {
   readonly timestamp: string
   readonly bannerID: number
@@ -166,7 +168,7 @@ test('a reader that leaves while its banner is looked up is not kept', async () 
       return { id: 7, name: 'Seven', url: null, status: 'active', createdAt: 0 } as const
     },
   }
-  server.get('/live', getLive({ live, banners }))
+  server.get('/live', getLive({ live, banners, registry: LOADED }))
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
   socket.write('GET /live?banner=7 HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -187,7 +189,12 @@ test('while nothing changes a comment keeps the connection open', async () => {
   const server = fastify()
   server.get(
     '/live',
-    getLive({ live, banners: { find: async () => undefined }, commentIntervalMs: 20 }),
+    getLive({
+      live,
+      banners: { find: async () => undefined },
+      registry: LOADED,
+      commentIntervalMs: 20,
+    }),
   )
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
@@ -211,7 +218,7 @@ test('a reader that never reads is cut', async () => {
     pollIntervalMs: 5,
   })
   const server = fastify()
-  server.get('/live', getLive({ live, banners: { find: async () => undefined } }))
+  server.get('/live', getLive({ live, banners: { find: async () => undefined }, registry: LOADED }))
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
   socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -231,7 +238,7 @@ test('a reader may take its time for the first event, which can be large', async
   })
   const server = fastify()
   const find = async () => undefined
-  server.get('/live', getLive({ live, banners: { find }, commentIntervalMs: 5 }))
+  server.get('/live', getLive({ live, banners: { find }, registry: LOADED, commentIntervalMs: 5 }))
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
   socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')

@@ -72,7 +72,7 @@ inEachShape((start) => {
       [
         'banners=1&tsFrom=0&tsTo=6000060',
         'range_too_large',
-        'The range has 100001 steps; at most 100000 are answered at once: ask for a shorter range or a longer step.',
+        'The range has more than 100000 steps, which are the most that are answered at once: ask for a shorter range or a longer step.',
       ],
     ]
     for (const [query, code, detail] of table) {

@@ -186,8 +186,26 @@ inEachShape((start) => {
     }
   })
 
-  test('100,000 steps are answered', async () => {
-    const answer = await fetch(`${app.origin}/stats/42?tsFrom=0&tsTo=6000000`)
-    assert.equal(answer.status, 200)
+  test('100,000 steps are answered, and not one more, as the zone counts them', async () => {
+    const kolkata = 'step=hour&tz=Asia/Kolkata&fill=zero'
+    const table: [query: string, status: number][] = [
+      ['tsFrom=0&tsTo=6000000', 200],
+      ['tsFrom=0&tsTo=6000060', 400],
+      // Its hours begin at the half hours of UTC.
+      [`${kolkata}&tsFrom=66600&tsTo=360066600`, 200],
+      [`${kolkata}&tsFrom=0&tsTo=360000000`, 400],
+    ]
+    for (const [query, status] of table) {
+      const answer = await fetch(`${app.origin}/stats/42?${query}`)
+      await answer.arrayBuffer()
+      assert.equal(answer.status, status, query)
+    }
+  })
+
+  test('what begins before 1970, by its step, lacks no minutes', async () => {
+    const answer = await fetch(`${app.origin}/stats/42?tsFrom=0&tsTo=60&step=week`)
+    const { tsFrom, minutesFrom } = await jsonOf(answer)
+    assert.deepEqual([tsFrom, minutesFrom], ['1969-12-29T00:00:00Z', undefined])
+    assert.equal(answer.headers.get('tallymark-minutes-from'), null)
   })
 })

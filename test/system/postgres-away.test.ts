@@ -70,6 +70,32 @@ test('I11: started while Postgres is away, it says so, and counts as soon as it 
   assert.ok(lines.length <= 5, service.output())
 })
 
+test('E6: before Postgres was ever there, a wrong request is told what is wrong with it', async () => {
+  await postgres.kill()
+  await using service = await startService({ DATABASE_URL: database.url })
+  const json = { 'content-type': 'application/json' }
+  const table: [method: string, path: string, init: RequestInit, status: number][] = [
+    ['GET', '/stats/1?foo=1', {}, 400],
+    ['GET', '/stats/1?tsFrom=5&tsTo=1', {}, 400],
+    ['GET', '/stats?foo=1', {}, 400],
+    ['GET', '/series?foo=1', {}, 400],
+    ['GET', '/live?foo=1', {}, 400],
+    ['GET', '/banners?limit=x', {}, 400],
+    ['GET', '/banners/1?foo=1', {}, 400],
+    ['POST', '/stats/1', { body: 'nonsense' }, 400],
+    ['POST', '/stats/1', { body: 'x'.repeat(16_385) }, 413],
+    ['POST', '/banners', { body: '{}', headers: json }, 400],
+    ['POST', '/banners', { body: '{}' }, 415],
+    ['PATCH', '/banners/1', { body: '{"foo":1}', headers: json }, 400],
+    ['DELETE', '/banners/1?foo=1', {}, 400],
+  ]
+  for (const [method, path, init, status] of table) {
+    const answer = await fetch(`${service.origin}${path}`, { method, ...init })
+    assert.equal(answer.status, status, `${method} ${path}: ${await answer.text()}`)
+  }
+  await postgres.start()
+})
+
 test('stopped while Postgres was never there, it stops at once', async () => {
   await postgres.kill()
   await using service = await startService({ DATABASE_URL: database.url })
