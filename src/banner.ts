@@ -30,6 +30,8 @@ const NAME_CODE_POINTS_MAX = 200
 const URL_CHARACTERS_MAX = 2_048
 // C0, DEL and C1: none of them can be typed, and all of them can forge a log line or a CSV row.
 const CONTROL_CHARACTER = /\p{Cc}/u
+// A name of blanks, of marks that only tell others how to look, or of Braille's blank shows nothing to click on.
+const VISIBLE_CHARACTER = /[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u
 
 const NAME_RULE = `must have 1 to ${NAME_CODE_POINTS_MAX} characters`
 const URL_RULE = `must be null or an http or https URL of at most ${URL_CHARACTERS_MAX} characters`
@@ -39,7 +41,7 @@ const name = v.pipe(
   v.check((text) => text.isWellFormed(), 'must not hold lone surrogates'),
   v.check((text) => text !== '' && Array.from(text).length <= NAME_CODE_POINTS_MAX, NAME_RULE),
   v.check((text) => !CONTROL_CHARACTER.test(text), 'must not hold control characters'),
-  v.check((text) => text.trim() !== '', 'must not be blank'),
+  v.check((text) => VISIBLE_CHARACTER.test(text), 'must not be blank'),
   v.description('What people call the banner; not only blanks, without control characters.'),
   v.metadata({ minLength: 1, maxLength: NAME_CODE_POINTS_MAX }),
   v.examples(['Autumn sale']),
@@ -90,8 +92,9 @@ export function parseBannerId(text: string): number | undefined {
   return id <= BANNER_ID_MAX ? id : undefined
 }
 
-/** Written as it is meant: a parser of URLs would trim blanks, and mend `http:a`. */
+/** Written as it is meant: a parser of URLs would trim blanks, and mend `http:a`, `http:///a` and `http://\\a`. */
 function isHttpUrl(text: string): boolean {
-  const isWritten = /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && text.isWellFormed()
+  const isWritten =
+    /^https?:\/\/[^\s\p{Cc}/\\?#][^\s\p{Cc}\\]*$/iu.test(text) && text.isWellFormed()
   return isWritten && Array.from(text).length <= URL_CHARACTERS_MAX && URL.canParse(text)
 }

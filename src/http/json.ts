@@ -16,6 +16,8 @@ export async function readObject(message: IncomingMessage): Promise<Fields> {
       'Send JSON, with "Content-Type: application/json".',
     )
   }
+  if (bytes.length === 0)
+    throw new AppError('invalid_body', 'A change needs a JSON object as its body.')
   return parseObject(message, bytes)
 }
 

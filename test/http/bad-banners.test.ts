@@ -31,19 +31,19 @@ const changes: Refused[] = [
   ].flatMap(([method = '', path = '']) => {
     const request = { method, path, headers: JSON_TYPE }
     return [
-      ...['[]', 'null', '"x"', '5', '{', '', '{}{}', '{"name":"\\xff"}']
-        .filter((body) => body !== '' || method === 'POST')
-        .map((body) => ({
-          ...request,
-          body,
-          status: 400,
-          code: body === '' ? 'invalid_parameter' : 'invalid_body',
-        })),
+      ...['[]', 'null', '"x"', '5', '{', '', ' ', '{}{}', '{"name":"\\xff"}'].map((body) => ({
+        ...request,
+        body,
+        status: 400,
+        code: 'invalid_body',
+      })),
       ...[
         { name: 5 },
         { name: null },
         { name: '' },
         { name: ' \u00a0\t' },
+        { name: '\u200b\u2060\u3164' },
+        { name: '\u2800 \u00ad' },
         { name: 'a\nb' },
         { name: 'a\u0085b' },
         { name: 'x'.repeat(201) },
@@ -55,6 +55,10 @@ const changes: Refused[] = [
         { name: 'x', url: 'http://' },
         { name: 'x', url: ' http://a/ ' },
         { name: 'x', url: 'http:a' },
+        { name: 'x', url: 'http:///a' },
+        { name: 'x', url: 'http://\\a' },
+        { name: 'x', url: 'http://a\\b' },
+        { name: 'x', url: 'http://?a' },
         { name: 'x', url: 'http://a/ b' },
         { name: 'x', url: '//a/' },
         { name: 'x', url: `http://a/${'x'.repeat(2_048)}` },
