@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ERRORS } from '../../src/errors.ts'
 import { inEachShape, jsonOf, PAUSED, UNKNOWN, type TestApp } from '../support/app.ts'
 import { runInStore } from '../support/past.ts'
@@ -54,6 +55,9 @@ inEachShape((start) => {
     }
     await fetch(`${app.origin}/counter/1`) // some lines come with the first click
     await app.counted()
+    // And some when they are known for the first time.
+    for (const late of ['lag_seconds', 'database_bytes', 'banners_silent'])
+      while (!(await names()).includes(`tallymark_${late}`)) await pause(20)
     const earlier = await names()
     assert.ok(earlier.length > 20)
     for (const name of earlier) assert.match(name, /^tallymark_/)
