@@ -34,7 +34,7 @@ export async function generatedDocs(): Promise<Map<string, string>> {
     ['docs/metrics.md', metricsPage()],
   ])
   // Only what the routes say of themselves is read; none of them runs.
-  const parts = { metrics: new Metrics() } as RouteParts
+  const parts = { metrics: new Metrics(), takesClicks: true } as RouteParts
   const openApi = JSON.stringify(await openApiOf(routes(parts)))
   const formatted = new Map([
     ['docs/openapi.json', await format(openApi, { parser: 'json', printWidth: 100 })],

@@ -66,7 +66,7 @@ export const ERRORS = {
   not_found: {
     status: 404,
     title: 'Not found',
-    about: 'There is nothing at this path.',
+    about: 'There is nothing at this path, or its page was not built.',
   },
   wrong_role: {
     status: 404,

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { collect } from './collector/collector.ts'
 import {
+  COUNT_ANSWER_HEADERS,
   counted,
   countClick,
   countPreflight,
@@ -17,6 +18,7 @@ import { checkRead, type Tokens } from './http/access.ts'
 import { readBody } from './http/body.ts'
 import { descriptionOf } from './http/description.ts'
 import { healthz, metricsPage, readyz, type ReadyPart } from './http/health.ts'
+import { METHODS } from './http/node-http.ts'
 import { OPERATIONS } from './http/operations.ts'
 import { pageFolder } from './http/page.ts'
 import { bannerIdOf, queryOf, type Operation, type Route } from './http/route.ts'
@@ -69,17 +71,21 @@ export function routes(parts: RouteParts): readonly Route[] {
     ...banners(parts),
     ...operating(parts, () => openApiOf(table)),
   ]
-  return parts.takesClicks ? table : table.map(ofAnotherRole)
+  return parts.takesClicks ? table : [...table.filter(isOfEveryRole), ...ofAnotherRole(table)]
 }
 
-/** Paths by which each role is watched. */
-const EVERY_ROLE = ['/healthz', '/readyz', '/metrics']
+/** By which each process is watched, whatever its role. */
+function isOfEveryRole({ path }: Route): boolean {
+  return ['/healthz', '/readyz', '/metrics'].includes(path)
+}
 
-/** A process that only counts has no answers, and says so before it asks who wants one. */
-function ofAnotherRole(route: Route): Route {
-  if (EVERY_ROLE.includes(route.path)) return route
-  return {
+/** A process that only counts has no answers, and says so before it asks who wants one, and how. */
+function ofAnotherRole(table: readonly Route[]): Route[] {
+  const others = table.filter((route) => !isOfEveryRole(route))
+  return [...Map.groupBy(others, ({ path }) => path)].map(([path, [route]]) => ({
     ...route,
+    methods: METHODS.filter((method) => method !== 'CONNECT'),
+    path,
     access: 'open',
     handle() {
       throw new AppError(
@@ -87,32 +93,36 @@ function ofAnotherRole(route: Route): Route {
         'This process only counts (ROLE=aggregator). Ask one with ROLE=api.',
       )
     },
-  }
+  }))
 }
 
 const COUNTER_METHODS = ['GET', 'HEAD', 'POST', 'OPTIONS'] as const
 
 function counting(parts: RouteParts): Route[] {
   const path = '/counter/:bannerId'
+  const [access, refusalHeaders] = ['open', COUNT_ANSWER_HEADERS] as const
   return [
     {
       methods: ['POST', 'GET'],
       path,
-      access: 'open',
+      access,
+      refusalHeaders,
       handle: countClick(parts),
       operation: COUNT_OPERATIONS.countClick,
     },
     {
       methods: ['HEAD'],
       path,
-      access: 'open',
+      access,
+      refusalHeaders,
       handle: headClick(parts),
       operation: COUNT_OPERATIONS.wouldCount,
     },
     {
       methods: ['OPTIONS'],
       path,
-      access: 'open',
+      access,
+      refusalHeaders,
       handle: countPreflight(['GET', 'POST'], COUNTER_METHODS),
     },
     {
@@ -269,7 +279,14 @@ function pages(): Route[] {
 /** The API as an OpenAPI document. Loaded when it is asked for: few are, and they stay small. */
 export async function openApiOf(table: readonly Route[]): Promise<object> {
   const { openApi } = await import('./http/openapi.ts')
-  return openApi(table, { version: VERSION, schemas: SCHEMAS, tags: TAGS })
+  return openApi(table.map(withWrongRole), { version: VERSION, schemas: SCHEMAS, tags: TAGS })
+}
+
+/** A process of another role has the path, too. */
+function withWrongRole(route: Route): Route {
+  const { operation } = route
+  if (operation === undefined || isOfEveryRole(route)) return route
+  return { ...route, operation: { ...operation, errors: [...operation.errors, 'wrong_role'] } }
 }
 
 const TAGS = {

@@ -40,7 +40,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   aggregator: [...NOUNS, ...PORTS, 'lib'],
   store: [...NOUNS, ...PORTS],
   watch: [...NOUNS, 'store/store-figures.ts', 'lib'],
-  query: [...NOUNS, 'lib', 'http', 'store/count-store.ts', 'registry/banner-store.ts'],
+  query: [
+    ...NOUNS,
+    'lib',
+    'http',
+    'store/count-store.ts',
+    'registry/banner-registry.ts',
+    'registry/banner-store.ts',
+  ],
   cli: [
     ...NOUNS,
     'version.ts',

@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.ts'
 import { hasBody, skipBody } from '../http/body.ts'
-import { headerOf } from '../http/header.ts'
 import { measured } from '../http/measured-response.ts'
 import { bannerIdOf, queryOf } from '../http/route.ts'
 import { OPEN_SECURITY_HEADERS } from '../http/security-headers.ts'
@@ -10,13 +9,14 @@ import { check, collect, type CollectorParts } from './collector.ts'
 import { readKey } from './key.ts'
 
 const ACCEPTED = '{"status":"accepted"}'
-const COUNT_HEADERS = {
+/** On every answer to a counting request, which any page may read. */
+export const COUNT_ANSWER_HEADERS = {
   ...OPEN_SECURITY_HEADERS,
   'cache-control': 'no-store',
   'access-control-allow-origin': '*',
 }
 const ACCEPTED_HEADERS = {
-  ...COUNT_HEADERS,
+  ...COUNT_ANSWER_HEADERS,
   'content-type': 'application/json; charset=utf-8',
   'content-length': String(ACCEPTED.length),
 }
@@ -96,19 +96,21 @@ export function countPreflight(counting: readonly string[], allowed: readonly st
 export function keyOf(request: FastifyRequest): string | undefined {
   const inQuery = queryOf(request)['key']
   if (typeof inQuery === 'string' && inQuery.includes('%')) checkEncoding(request.url)
-  return readKey(headerOf(request.raw, 'idempotency-key'), inQuery)
+  return readKey(request.raw.headers['idempotency-key'], inQuery)
 }
 
 /** The query's parser leaves `%FF` as it is, where it would be taken for the key of `%25FF`. */
 function checkEncoding(url: string): void {
+  const fields = url.slice(url.indexOf('?') + 1).split('&')
+  const given = fields.filter((field) => /^(?:k|%6b)(?:e|%65)(?:y|%79)=/i.test(field))
   try {
-    decodeURIComponent(url.slice(url.indexOf('?')))
+    decodeURIComponent(given.join('&'))
   } catch (cause) {
-    const detail = 'The query is not valid percent-encoded UTF-8.'
+    const detail = 'The parameter key is not valid percent-encoded UTF-8.'
     throw new AppError('invalid_idempotency_key', detail, { cause })
   }
 }
 
 function setCountHeaders(reply: FastifyReply): void {
-  void reply.headers(COUNT_HEADERS)
+  void reply.headers(COUNT_ANSWER_HEADERS)
 }

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../errors.ts'
-import { headerOf } from './header.ts'
 
 /** The most that is read of any body. */
 const BODY_BYTES_MAX = 16 * 1024
@@ -9,9 +8,9 @@ const EMPTY = Buffer.alloc(0)
 
 /** Whether the request announces a body. Most clicks have none, and then nothing is waited for. */
 export function hasBody(message: IncomingMessage): boolean {
-  const length = headerOf(message, 'content-length')
+  const length = message.headers['content-length']
   if (length !== undefined) return length !== '0'
-  return headerOf(message, 'transfer-encoding') !== undefined
+  return message.headers['transfer-encoding'] !== undefined
 }
 
 /**
@@ -20,7 +19,7 @@ export function hasBody(message: IncomingMessage): boolean {
  */
 export async function readBody(message: IncomingMessage): Promise<Buffer> {
   if (!hasBody(message)) return EMPTY
-  if (Number(headerOf(message, 'content-length')) > BODY_BYTES_MAX) throw tooLarge()
+  if (Number(message.headers['content-length']) > BODY_BYTES_MAX) throw tooLarge()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -42,7 +41,7 @@ export async function readBody(message: IncomingMessage): Promise<Buffer> {
  * one packet with their headers, and are left alone: Node throws away what was not read.
  */
 export async function skipBody(message: IncomingMessage): Promise<void> {
-  const length = Number(headerOf(message, 'content-length'))
+  const length = Number(message.headers['content-length'])
   if (length > BODY_BYTES_MAX) throw tooLarge()
   await Promise.resolve() // the parser comes to the body when it has called the handler
   const isHere = message.readableLength >= length // never, where no length is given

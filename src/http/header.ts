@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 /**
- * A header's value, those of one given several times joined by ", ". `name` in lower case.
- * For the routes that count: `message.headers` builds an object of all of them on first use.
+ * A header's value, those of one given several times joined by ", ". `name` in lower case. For headers of which
+ * `message.headers` has only the first, whatever a proxy before has read.
  */
 export function headerOf({ rawHeaders }: IncomingMessage, name: string): string | undefined {
   let value: string | undefined

@@ -1,4 +1,9 @@
-import { ServerResponse, type OutgoingHttpHeader, type OutgoingHttpHeaders } from 'node:http'
+import type {
+  OutgoingHttpHeader,
+  OutgoingHttpHeaders,
+  ServerResponse as NodeResponse,
+} from 'node:http'
+import { ServerResponse } from './node-http.ts'
 
 /** Counts answers; of a route, or of requests that have none. */
 export interface AnswerCounter {
@@ -35,6 +40,6 @@ export function measuredResponse(noRoute: AnswerCounter) {
 }
 
 /** A response as its server made it. Only those of `measuredResponse` come here. */
-export function measured(response: ServerResponse): MeasuredResponse {
-  return response as ServerResponse & MeasuredResponse
+export function measured(response: NodeResponse): MeasuredResponse {
+  return response as NodeResponse & MeasuredResponse
 }

@@ -5,7 +5,7 @@ import { BANNER_FIELDS } from '../banner.ts'
 import { ERRORS, type ErrorCode, type ErrorKind } from '../errors.ts'
 import type { FieldsSchema } from '../fields.ts'
 import { problemType } from './problem.ts'
-import type { Content, Method, Operation, Route } from './route.ts'
+import type { Content, Operation, Route } from './route.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -23,7 +23,6 @@ const COMMON_ERRORS = [
 const SHARED_ERRORS: readonly ErrorCode[] = [
   ...COMMON_ERRORS.filter((code) => code !== 'bad_request'),
   'unauthorized',
-  'banner_not_found',
   'body_too_large',
   'unsupported_media_type',
   'store_unavailable',
@@ -32,8 +31,8 @@ const SHARED_ERRORS: readonly ErrorCode[] = [
 
 // The table's own keys.
 const CODES = Object.keys(ERRORS) as ErrorCode[]
-/** Where there is no route, or none in this role. */
-const PATH_ERRORS: readonly ErrorCode[] = ['not_found', 'method_not_allowed', 'wrong_role']
+/** Where there is no such method. */
+const METHOD_ERRORS: readonly ErrorCode[] = ['method_not_allowed']
 
 const PROBLEM = v.object({
   type: v.pipe(v.string(), v.examples([problemType('invalid_parameter')])),
@@ -86,7 +85,7 @@ export function openApi(routes: readonly Route[], description: Description): Jso
       schemas: Object.fromEntries(Object.keys(definitions).map((name) => [name, toSchema(name)])),
       responses: Object.fromEntries(SHARED_ERRORS.map((code) => [code, problemResponse([code])])),
       examples: Object.fromEntries(
-        CODES.filter((code) => !PATH_ERRORS.includes(code)).map((code) => [
+        CODES.filter((code) => !METHOD_ERRORS.includes(code)).map((code) => [
           code,
           { value: exampleOf(code) },
         ]),
@@ -120,7 +119,7 @@ function pathsOf(routes: readonly Route[], toSchema: ToSchema): Json {
 }
 
 /** HEAD goes without saying where GET is told of. */
-function documented({ methods }: Route): readonly Method[] {
+function documented({ methods }: Route): readonly string[] {
   return methods.includes('GET') ? methods.filter((method) => method !== 'HEAD') : methods
 }
 
@@ -152,6 +151,7 @@ function withoutMeta(schema: JsonSchema): Json {
 
 function describe(path: string, operation: Operation, toSchema: ToSchema): Json {
   const { tag, summary, description, query, headers, body, answer, errors } = operation
+  const { isConditional = false } = operation
   const parameters = [
     ...(path.includes(':bannerId') ? [pathParameter(toSchema)] : []),
     ...parametersOf('query', query, toSchema),
@@ -172,6 +172,9 @@ function describe(path: string, operation: Operation, toSchema: ToSchema): Json 
     }),
     responses: {
       [answer.status]: responseOf(answer, toSchema),
+      ...(isConditional && {
+        304: { description: 'Not changed since it had that `If-None-Match`.' },
+      }),
       ...problemsOf([...errors, ...COMMON_ERRORS]),
     },
   }

@@ -84,7 +84,8 @@ export const OPERATIONS = {
       description: 'A page.',
       content: { 'text/html': { example: '<!doctype html>' } },
     },
-    errors: [],
+    isConditional: true,
+    errors: ['not_found'],
   },
   docs: {
     id: 'readDocumentation',
@@ -95,6 +96,7 @@ export const OPERATIONS = {
       description: 'A page.',
       content: { 'text/html': { example: '<!doctype html>' } },
     },
-    errors: [],
+    isConditional: true,
+    errors: ['not_found'],
   },
 } as const satisfies Record<string, Operation>

@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { ERRORS, type AppError, type ErrorCode, type ErrorKind } from '../errors.ts'
+import { STATUS_CODES } from './node-http.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
 const PROBLEM_TYPE = 'application/problem+json'
@@ -48,7 +48,7 @@ export function sendProblem(
     .code(status)
     .header('content-type', PROBLEM_TYPE)
     .header('cache-control', 'no-store')
-    .send(problemOf(error, { ...extra, ...requestId }))
+    .send(Buffer.from(problemOf(error, { ...extra, ...requestId }))) // to text Fastify would add a charset
 }
 
 /** The whole HTTP/1.1 answer, for requests that never became one: they have only a socket. */

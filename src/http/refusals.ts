@@ -5,6 +5,7 @@ import type { ConnectionError } from 'fastify'
 import { AppError } from '../errors.ts'
 import type { Connections } from './connections.ts'
 import type { AnswerCounter } from './measured-response.ts'
+import { allowHeader, pathProblem, type Paths } from './paths.ts'
 import { PROBLEM_HEADERS, problemOf, rawProblem, statusOf } from './problem.ts'
 
 /** Request line and headers together; Node refuses what is longer. */
@@ -14,24 +15,30 @@ const LINGER_MS = 1_000
 
 const refused = new WeakSet<Duplex>()
 
-/** `pathProblem` is what a method is answered that no route can have: 404 or 405 with its Allow. */
 export function answerRefusals(
   server: Server,
   connections: Pick<Connections, 'lastUnderWay'>,
   answers: AnswerCounter,
-  pathProblem: (message: IncomingMessage) => { error: AppError; headers: Record<string, string> },
+  paths: Paths,
 ): void {
-  server.on('checkExpectation', (_: IncomingMessage, response: ServerResponse) => {
+  server.on('checkExpectation', (message: IncomingMessage, response: ServerResponse) => {
     const error = new AppError('expectation_failed', 'Only "Expect: 100-continue" is understood.')
     const body = problemOf(error)
     response.shouldKeepAlive = false
     response
-      .writeHead(statusOf(error), { ...PROBLEM_HEADERS, 'content-length': Buffer.byteLength(body) })
+      .writeHead(statusOf(error), {
+        ...PROBLEM_HEADERS,
+        ...paths.refusalHeaders(message.url ?? ''),
+        'content-length': Buffer.byteLength(body),
+      })
       .end(body)
   })
-  server.on('connect', (message: IncomingMessage, socket: Duplex) => {
+  // No route has this method, so it is 404 or 405.
+  server.on('connect', ({ method = '', url = '' }: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => {}) // nobody else listens from here on
-    const { error, headers } = pathProblem(message)
+    const allowed = paths.allowed(url)
+    const error = pathProblem(method, allowed)
+    const headers = { ...paths.refusalHeaders(url), ...allowHeader(allowed) }
     answers.count(statusOf(error), 0)
     refuse(socket, rawProblem(error, { headers }), connections.lastUnderWay(socket))
   })

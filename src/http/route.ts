@@ -5,14 +5,14 @@ import { AppError, type ErrorCode } from '../errors.ts'
 import type { Fields, FieldsSchema } from '../fields.ts'
 import type { Access } from './access.ts'
 
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS'
-
 /** One line of the table of URLs. */
 export interface Route {
-  readonly methods: readonly Method[]
+  readonly methods: readonly string[]
   /** A find-my-way pattern: `/counter/:bannerId`. */
   readonly path: string
   readonly access: Access
+  /** What its refusals carry, also those that are made before the handler is asked. */
+  readonly refusalHeaders?: Readonly<Record<string, string>>
   readonly handle: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
   /** What the description of the API says of it. Preflights have none. */
   readonly operation?: Operation
@@ -39,6 +39,8 @@ export interface Operation {
     /** By name; what they say. */
     readonly headers?: Readonly<Record<string, string>>
   }
+  /** Whether it is answered 304 to whoever has it already. */
+  readonly isConditional?: boolean
   /** Those that every route can answer with are not among them. */
   readonly errors: readonly ErrorCode[]
 }

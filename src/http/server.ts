@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
-import {
-  createServer,
-  METHODS,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-  type Server as HttpServer,
+import type {
+  IncomingMessage,
+  RequestListener,
+  ServerResponse,
+  Server as HttpServer,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fastify, type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
@@ -18,6 +16,8 @@ import { headerOf } from './header.ts'
 import { limitLargeAnswers } from './large-answers.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { measured, measuredResponse, type AnswerCounter } from './measured-response.ts'
+import { createServer, METHODS } from './node-http.ts'
+import { allowHeader, pathProblem, pathsOf, type Paths } from './paths.ts'
 import { sendProblem } from './problem.ts'
 import { answerRefusals, HEADER_BYTES_MAX, refuseUnreadable } from './refusals.ts'
 import { bannerIdOf, type Route } from './route.ts'
@@ -58,17 +58,16 @@ export interface Server extends AsyncDisposable {
 export async function listen(options: ServerOptions): Promise<Server> {
   const limits = { ...LIMITS, connectionsMax: options.connectionsMax, ...options.limits }
   const connections = new Connections({ ...options, ...limits })
-  const app = createApp(options, connections, limits)
+  const paths = pathsOf(options.routes)
+  const app = createApp(options, connections, limits, paths)
   for (const route of options.routes) addRoute(app, route, options)
   app.setNotFoundHandler((request, reply) => {
     checkHead(request.raw)
-    const allowed = allowedMethods(options.routes, request.url)
-    return sendProblem(reply.headers(allowHeader(allowed)), pathProblem(request.method, allowed))
+    const allowed = paths.allowed(request.url)
+    void reply.headers({ ...paths.refusalHeaders(request.url), ...allowHeader(allowed) })
+    return sendProblem(reply, pathProblem(request.method, allowed))
   })
-  answerRefusals(app.server, connections, options.answersOf(), ({ method = '', url = '' }) => {
-    const allowed = allowedMethods(options.routes, url)
-    return { error: pathProblem(method, allowed), headers: allowHeader(allowed) }
-  })
+  answerRefusals(app.server, connections, options.answersOf(), paths)
   try {
     // One address of a name: for that of localhost Fastify would make a second server, which knows
     // none of these limits.
@@ -91,6 +90,7 @@ function createApp(
   { logger, answersOf }: Pick<ServerOptions, 'logger' | 'answersOf'>,
   connections: Connections,
   limits: Limits,
+  paths: Paths,
 ): FastifyInstance {
   const idPrefix = randomBytes(4).toString('hex')
   let requests = 0
@@ -105,8 +105,10 @@ function createApp(
     clientErrorHandler: (error, socket) =>
       refuseUnreadable(error, socket, connections, answersOf()),
     // Before any hook, so without its headers.
-    frameworkErrors: (error, _request, reply) =>
-      void sendProblem(reply.headers(SECURITY_HEADERS), appErrorOf(error)),
+    frameworkErrors: (error, request, reply) => {
+      void reply.headers({ ...SECURITY_HEADERS, ...paths.refusalHeaders(request.url) })
+      void sendProblem(reply, appErrorOf(error))
+    },
   })
   limitLargeAnswers(app, limits.largeAnswersMax)
   // Bodies are read by the handlers: their limits and checks come in an order of their own, and
@@ -123,7 +125,8 @@ function createApp(
     if (known.code === 'internal_error') {
       logger.error({ requestId: request.id, err: error }, 'A request failed')
     }
-    return sendProblem(reply, known)
+    // The handler may not have been asked: its answers' headers are on its refusals all the same.
+    return sendProblem(reply.headers(paths.refusalHeaders(request.url)), known)
   })
   return app
 }
@@ -147,10 +150,15 @@ function createHttpServer(
       requireHostHeader: false, // Node would answer without a body; checkHead does it
     },
     (message, response) => {
+      // Node throws away what came in one packet behind an Upgrade: whoever sent it must not wait for an answer.
+      if (message.headers.upgrade !== undefined) response.shouldKeepAlive = false
       if (connections.admit(message, response)) handle(message, response)
     },
   )
   server.timeout = limits.stallTimeoutMs
+  // Whoever has sent all it wants to (`nc -N`) may say so, and still gets the answers: its clicks are counted.
+  // Node has had it since its beginnings, and types do not tell of it.
+  Object.assign(server, { httpAllowHalfOpen: true })
   // checkHead bounds their number. Node 24.12 drops those beyond its bound in silence: a second key,
   // or a length, would not be seen.
   server.maxHeadersCount = 0
@@ -179,10 +187,11 @@ function addRoute(
   })
 }
 
-/** The router takes an empty parameter for one. */
-function checkPath({ params }: FastifyRequest): void {
+/** The router takes an empty parameter for one, and the target `*` for the path `/`. */
+function checkPath({ params, raw }: FastifyRequest): void {
   // Fastify types parameters per route; the table holds routes of all kinds.
-  if ((params as { bannerId?: string }).bannerId === '') throw pathProblem('', [])
+  if ((params as { bannerId?: string }).bannerId === '' || raw.url === '*')
+    throw pathProblem('', [])
 }
 
 function checkHead(message: IncomingMessage): void {
@@ -201,35 +210,6 @@ function checkHead(message: IncomingMessage): void {
   if (host?.includes(' ') === true) {
     throw new AppError('bad_request', 'The header Host must be given once, without blanks.')
   }
-}
-
-/** 404 or, where only the method is wrong, 405: Fastify does not know the difference. */
-function pathProblem(method: string, allowed: readonly string[]): AppError {
-  if (allowed.length === 0) return new AppError('not_found', 'There is nothing at this path.')
-  return new AppError('method_not_allowed', `${method} is not one of ${allowed.join(', ')}.`)
-}
-
-function allowHeader(allowed: readonly string[]): Record<string, string> {
-  return allowed.length === 0 ? {} : { allow: allowed.join(', ') }
-}
-
-/** `url` may be absolute and percent-encoded, as the router reads it. */
-function allowedMethods(routes: readonly Route[], url: string): string[] {
-  const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)
-  const fits = routes.filter((route) => patternOf(route.path).test(decoded(path)))
-  return [...new Set(fits.flatMap(({ methods }) => methods))]
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURI(path)
-  } catch {
-    return path
-  }
-}
-
-function patternOf(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`)
 }
 
 function appErrorOf(error: Error): AppError {

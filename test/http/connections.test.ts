@@ -181,6 +181,24 @@ inEachShape((start) => {
     assert.ok(sent < 500_000, 'it was read from to the end')
   })
 
+  test('who says that it sends no more is answered all the same, once for each click', async () => {
+    await using app = await start()
+    using half = openRaw(app.origin)
+    half.socket.end('POST /counter/1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3))
+    await half.closed
+    assert.equal(half.received().split('HTTP/1.1 200').length - 1, 3)
+  })
+
+  test('what stands behind an Upgrade in one packet is not swallowed: the connection is closed', async () => {
+    await using app = await start()
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: h2c\r\n'
+    const answer = await sendRaw(
+      app.origin,
+      `POST /counter/1 HTTP/1.1\r\nHost: x\r\n${upgrade}\r\nPOST /counter/2 HTTP/1.1\r\nHost: x\r\n\r\n`,
+    )
+    assert.deepEqual([answer.status, answer.headers['connection']], [200, 'close'])
+  })
+
   test('large answers that nobody reads are few; one more is refused until there is room', async () => {
     await using app = await start({}, { largeAnswersMax: 1 })
     using slow = openRaw(app.origin)

@@ -46,6 +46,7 @@ inEachShape((start) => {
       ['/counter/1', { method: 'POST', body: 'x', headers: { 'content-encoding': 'gzip' } }],
       ['/counter/1?utm=a&utm=b&tsFrom=1', { method: 'POST' }],
       ['/counter/1?key=only-once', { method: 'POST' }],
+      ['/counter/1?key=50%25&x=%FF', { method: 'POST' }],
       ['/stats/1', { method: 'POST' }],
       ['/stats/1', { method: 'POST', body: '{}' }],
       ['/stats/1', { method: 'POST', body: ' { }\n', headers: { 'content-type': 'text/html' } }],
@@ -201,12 +202,26 @@ inEachShape((start) => {
       `/counter/${UNKNOWN}`,
       `/counter/${PAUSED}`,
       '/counter/1?key=',
+      '/counter/%zz',
     ]) {
       const answer = await fetch(`${app.origin}${path}`)
       assert.ok(answer.status >= 400)
       assert.equal(answer.headers.get('access-control-allow-origin'), '*', path)
       assert.equal(answer.headers.get('cache-control'), 'no-store', path)
     }
+    // Those that the server makes before the route is asked.
+    for (const [head, status] of [
+      ['PUT /counter/1 HTTP/1.1\r\nHost: x\r\n', 405],
+      [`POST /counter/1 HTTP/1.1\r\nHost: x\r\n${'a: b\r\n'.repeat(201)}`, 431],
+      ['POST /counter/1 HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\n', 417],
+      ['POST /counter/1 HTTP/1.1\r\n', 400],
+    ] as const) {
+      const answer = await sendRaw(app.origin, `${head}Connection: close\r\n\r\n`)
+      assert.equal(answer.status, status)
+      assert.equal(answer.headers['access-control-allow-origin'], '*', head.slice(0, 60))
+    }
+    const reading = await fetch(`${app.origin}/stats/abc`)
+    assert.equal(reading.headers.get('access-control-allow-origin'), null)
   })
 
   test('405 names the methods that are there', async () => {

@@ -49,6 +49,7 @@ const headers: readonly Expected[] = [
   [`POST ftp://elsewhere/counter/1 HTTP/1.1\r\n${HOST}${END}`, 404],
   [`GET http://elsewhere/nowhere HTTP/1.1\r\n${HOST}${END}`, 404],
   [`OPTIONS * HTTP/1.1\r\n${HOST}${END}`, 404],
+  [`GET * HTTP/1.1\r\n${HOST}${END}`, 404],
   [`GET /counter/1\r\n\r\n`, 400],
   [`GET /counter/1 HTTP/2.0\r\n${HOST}${END}`, 400],
   ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],

@@ -29,7 +29,7 @@ test('O4: the description passes a linter without a remark', async () => {
 })
 
 test('O4: every call is described: what is not is a preflight or a file of a page', () => {
-  const table = routes({ metrics: new Metrics() } as RouteParts) // none of them runs
+  const table = routes({ metrics: new Metrics(), takesClicks: true } as RouteParts) // none of them runs
   const others = table.filter(({ operation }) => operation === undefined)
   assert.ok(table.length > 15)
   for (const { methods, path } of others) {
@@ -66,6 +66,15 @@ inEachShape((start) => {
       if (told.has('GET')) told.add('HEAD')
       if (told.has('POST') && allowed.includes('OPTIONS')) told.add('OPTIONS')
       assert.deepEqual(allowed.toSorted(), [...told].toSorted(), path)
+    }
+  })
+
+  test('O4: what a page answers to whoever has it is described, and every role', () => {
+    const { paths } = documented()
+    for (const path of ['/', '/docs']) assert.ok(paths[path]?.['get']?.responses['304'], path)
+    for (const [path, item] of Object.entries(paths)) {
+      const told = JSON.stringify(item).includes('wrong_role')
+      assert.equal(told, !['/healthz', '/readyz', '/metrics'].includes(path), path)
     }
   })
 

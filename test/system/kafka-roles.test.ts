@@ -77,6 +77,7 @@ test(
         else assert.deepEqual(await problemOf(url, upper), [404, 'wrong_role'], `${upper} ${url}`)
       }
     }
+    assert.deepEqual(await problemOf(`${origin}/counter/1`, 'PUT'), [404, 'wrong_role'])
     assert.deepEqual(await problemOf(`${origin}/nothing`), [404, 'not_found'])
     assert.equal(await untilComplete(api.origin), 0)
   },
