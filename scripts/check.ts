@@ -1,7 +1,8 @@
 // The whole gate: types, lint, format, unused code, tests. `npm test`, `npm run check`.
-// The tests come last, so that their summary is the last thing on the screen.
+// The tests come last, so that their summary is the last thing on the screen. `npm run test:only` adds
+// `--only`: the files that are named, and nothing else.
 import { spawnSync } from 'node:child_process'
-import { globSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 
 const TEST_TIMEOUT_MS = 300_000
 const STATIC_CHECKS: readonly (readonly string[])[] = [
@@ -12,15 +13,26 @@ const STATIC_CHECKS: readonly (readonly string[])[] = [
   ['knip', '--no-progress'],
 ]
 
-const files = process.argv.slice(2)
-if (files.length === 0) {
-  const failed = STATIC_CHECKS.filter((command) => !passes(command)).map(([name]) => name)
-  if (failed.length > 0) {
-    process.stdout.write(`failed: ${failed.join(', ')}\n`)
-    process.exit(1)
-  }
+const [mode, ...files] = process.argv.slice(2)
+if (mode === '--only') {
+  // node --test says nothing of a file that is not there, if another one is.
+  const missing = files.filter((file) => !existsSync(file))
+  if (files.length === 0) refuse('Usage: npm run test:only -- FILE...')
+  if (missing.length > 0) refuse(`There is no file ${missing.join(', ')}.`)
+  process.exit(runTests(files))
 }
-process.exit(runTests(files.length > 0 ? files : globSync('test/**/*.test.ts')))
+if (mode !== undefined) refuse('To run single test files: npm run test:only -- FILE...')
+const failed = STATIC_CHECKS.filter((command) => !passes(command)).map(([name]) => name)
+if (failed.length > 0) {
+  process.stdout.write(`failed: ${failed.join(', ')}\n`)
+  process.exit(1)
+}
+process.exit(runTests(globSync('test/**/*.test.ts')))
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n`)
+  process.exit(2)
+}
 
 function passes([name = '', ...args]: readonly string[]): boolean {
   const startedAt = performance.now()
