@@ -124,7 +124,7 @@ export const SETTINGS = {
     integer(1, 87_600),
   ),
   RETENTION_MINUTES_DAYS: optional(
-    'For how many days counts are kept by the minute, after which quarters of an hour and days are left; at least the whole day before is. Unset: for ever, and what was given up does not come back.',
+    'For how many days counts are kept by the minute, after which quarters of an hour and days are left; yesterday is always kept whole. Unset: for ever, and what was given up does not come back.',
     integer(1, 36_500),
   ),
   CONNECTIONS_MAX: setting(

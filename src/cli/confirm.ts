@@ -8,7 +8,7 @@ const CONSENT = 'yes'
 export async function isConfirmed(isSaid: boolean | undefined): Promise<boolean> {
   if (isSaid === true) return true
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new UsageError('nobody can be asked here; --yes does it without asking')
+    throw new UsageError('this is no terminal, so it cannot ask; add --yes to do it')
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
   // Ctrl-D is no answer, and no promise of readline is settled by it.

@@ -84,7 +84,7 @@ test('O16: dead letters are dropped if that is said', async () => {
   await using here = await place()
   const unasked = await here.run('drop', '1')
   assert.equal(unasked.exitCode, 2)
-  assert.match(unasked.stderr, /nobody can be asked here; --yes does it without asking/)
+  assert.match(unasked.stderr, /this is no terminal, so it cannot ask; add --yes to do it/)
   const one = await here.run('drop', '1', '--yes')
   assert.match(one.stdout, /^Dropped 1\.$/m)
   const all = await here.run('drop', '--all', '--yes')

@@ -103,7 +103,7 @@ test('O16: a reset says what it skips and counts again, and asks before', NEEDS_
   assert.equal(unasked.exitCode, 2)
   assert.match(unasked.stdout, /^ {8}0 {9}3 {4}5 {2}3 to 4 are never counted$/m)
   assert.doesNotMatch(unasked.stdout, /again|^ +1 /m)
-  assert.match(unasked.stderr, /nobody can be asked here; --yes does it without asking/)
+  assert.match(unasked.stderr, /this is no terminal, so it cannot ask; add --yes to do it/)
   assert.deepEqual(await shown(place), [
     [3, 0, 5, 2],
     [5, 0, 5, 0],
