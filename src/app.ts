@@ -1,5 +1,4 @@
-// The composition root: with open-store.ts and open-log.ts the only files that know which adapter
-// stands behind which port.
+// The composition root: open-store.ts and open-log.ts tell it which adapter stands behind which port.
 import type { AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import { runMinutePurge } from './aggregator/purge-minutes.ts'

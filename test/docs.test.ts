@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { test } from 'node:test'
 import { parseEnv } from 'node:util'
 import { generatedDocs } from '../scripts/docs.ts'
@@ -79,11 +80,55 @@ test('.example.env changes nothing once the lines that are set are commented', (
   assert.deepEqual(parseConfig({}, { path: '.env', values: parseEnv(text) }), parseConfig({}))
 })
 
+/** The links of documents to files of ours: from which document, to which file, and to which heading. */
+function links() {
+  return globSync(['*.md', 'docs/**/*.md']).flatMap((file) =>
+    [
+      ...readFileSync(file, 'utf8').matchAll(/(?:\]\(|src=")(?!https?:)([^)#"]*)#?([^)"]*)[)"]/g),
+    ].map(([, target = '', heading = '']) => {
+      const path = new URL(target || basename(file), new URL(file, 'file:///')).pathname.slice(1)
+      return { file, path, heading }
+    }),
+  )
+}
+
+/** The names by which the headings of a document are linked to. */
+function headingsOf(path: string): string[] {
+  return [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\d _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
 test('links between documents lead somewhere', () => {
-  for (const file of globSync(['*.md', 'docs/**/*.md'])) {
-    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      const path = new URL(target, new URL(file, 'file:///')).pathname.slice(1)
-      assert.ok(existsSync(path), `${file} links to ${target}`)
-    }
+  for (const { file, path, heading } of links()) {
+    assert.ok(existsSync(path), `${file} links to ${path}`)
+    assert.ok(
+      heading === '' || headingsOf(path).includes(heading),
+      `${file} links to ${path}#${heading}`,
+    )
   }
+})
+
+test('every document and picture is linked from another document', () => {
+  const linked = links().filter(({ file, path }) => file !== path)
+  const paths = new Set(linked.map(({ path }) => path))
+  assert.deepEqual(
+    globSync(['docs/*.md', 'docs/images/*']).filter((path) => !paths.has(path)),
+    [],
+  )
+})
+
+test('ARCHITECTURE names every file of src in the section of its folder', () => {
+  const [, ...sections] = readFileSync('ARCHITECTURE.md', 'utf8').split(/^##+ /m)
+  const textOf = new Map(
+    sections.map((text) => [/^(?:`|The root of `src\/)([\w/]*)`/.exec(text)?.[1], text]),
+  )
+  const unnamed = globSync('**/*.ts', { cwd: 'src' }).filter((file) => {
+    const folder = file.slice(0, -basename(file).length)
+    return textOf.get(folder)?.includes(`\`${basename(file)}\``) !== true
+  })
+  assert.deepEqual(unnamed, [])
 })
