@@ -121,6 +121,15 @@ test('every document and picture is linked from another document', () => {
   )
 })
 
+test('the contents of operations.md list every section and alert', () => {
+  const [contents = ''] = readFileSync('docs/operations.md', 'utf8').split(/^## /m)
+  const [, ...sections] = headingsOf('docs/operations.md')
+  assert.deepEqual(
+    sections.filter((section) => !contents.includes(`(#${section})`)),
+    [],
+  )
+})
+
 test('ARCHITECTURE names every file of src in the section of its folder', () => {
   const [, ...sections] = readFileSync('ARCHITECTURE.md', 'utf8').split(/^##+ /m)
   const textOf = new Map(
