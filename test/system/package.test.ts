@@ -153,9 +153,10 @@ test('the tarball holds what the program needs, and nothing else', () => {
     'dist/page/dashboard/index.html',
     ...hashed,
   ].flatMap((file) => [file, `${file}.gz`])
-  const root = ['LICENSE', 'README.md', 'banners.json', 'package.json']
+  const root = ['.example.env', 'LICENSE', 'README.md', 'banners.json', 'package.json']
+  const documents = globSync('docs/*.{md,json}', { cwd: ROOT })
   const licenses = ['dist/page/dashboard/licenses.md', 'dist/page/docs/swagger-ui.LICENSE.txt']
-  const wanted = [...root, ...schemas, ...compiled, ...page, ...licenses]
+  const wanted = [...root, ...documents, ...schemas, ...compiled, ...page, ...licenses]
   assert.ok(hashed.length >= 3)
   assert.deepEqual(listed.toSorted(), wanted.map((path) => `package/${path}`).toSorted())
 })
