@@ -176,7 +176,7 @@ function watchStore(
   const watch = new StoreWatch({ store, clock: store.clock, folder })
   inBackground((signal) => watch.follow(signal), UPKEEP_GRACE_MS)
   const { read } = metrics
-  read.lagSeconds = () => watch.lagMs / 1_000
+  read.lagSeconds = () => (watch.lagMs === undefined ? undefined : watch.lagMs / 1_000)
   read.unmergedBatches = () => watch.figures?.unmergedBatches
   read.mergeFailures = () => watch.figures?.mergeFailures
   read.databaseBytes = () => watch.databaseBytes

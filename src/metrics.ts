@@ -231,7 +231,7 @@ export class Metrics {
     this.#declared.gauge(
       SECTIONS.well,
       'lag_seconds',
-      'How long ago the instant was until which every acknowledged click is counted, by the clock that all processes share. It grows while the store or the log is away; until the store was reached once, it is the time since the start.',
+      'How long ago the instant was until which every acknowledged click is counted, by the clock that all processes share. It grows while the store or the log is away; until the store has said it once, there is no line.',
       () => read.lagSeconds(),
     )
     this.#declared.gauge(

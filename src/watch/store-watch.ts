@@ -28,7 +28,6 @@ interface Disk {
  */
 export class StoreWatch {
   readonly #options: StoreWatchOptions
-  readonly #startedAt = performance.now()
   #figures: StoreFigures | undefined
   #databaseBytes: number | undefined
   #disk: Disk | undefined
@@ -38,12 +37,12 @@ export class StoreWatch {
   }
 
   /**
-   * How long ago the instant was until which everything acknowledged is counted. Before the store has named
-   * one: how long it has not.
+   * How long ago the instant was until which everything acknowledged is counted. Undefined until the store
+   * has named one: how long it has not, in this process, says nothing of the others.
    */
-  get lagMs(): number {
+  get lagMs(): number | undefined {
     const { completeUntil = 0 } = this.#figures ?? {}
-    if (completeUntil === 0) return performance.now() - this.#startedAt
+    if (completeUntil === 0) return undefined
     return Math.max(0, this.#options.clock.now() - completeUntil)
   }
 
