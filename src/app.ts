@@ -179,6 +179,7 @@ function watchStore(
   read.lagSeconds = () => (watch.lagMs === undefined ? undefined : watch.lagMs / 1_000)
   read.unmergedBatches = () => watch.figures?.unmergedBatches
   read.mergeFailures = () => watch.figures?.mergeFailures
+  read.deadLetters = () => watch.figures?.deadLetters
   read.databaseBytes = () => watch.databaseBytes
   read.diskFreeBytes = () => watch.disk?.freeBytes
   read.diskSizeBytes = () => watch.disk?.sizeBytes

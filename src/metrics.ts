@@ -73,6 +73,7 @@ interface Readings {
   tickerSeconds: Read
   unmergedBatches: Read
   mergeFailures: Read
+  deadLetters: Read
   databaseBytes: Read
   diskFreeBytes: Read
   diskSizeBytes: Read
@@ -108,6 +109,7 @@ export class Metrics {
     tickerSeconds: () => 0,
     unmergedBatches: NOTHING,
     mergeFailures: () => 0,
+    deadLetters: NOTHING,
     databaseBytes: NOTHING,
     diskFreeBytes: NOTHING,
     diskSizeBytes: NOTHING,
@@ -338,7 +340,7 @@ export class Metrics {
   }
 
   #declareCounting(): void {
-    const { tallied } = this
+    const { tallied, read } = this
     this.#declared.counter(
       SECTIONS.counting,
       'clicks_counted_total',
@@ -362,6 +364,12 @@ export class Metrics {
       'dead_letters_total',
       'Records of the click log that could not be counted, and were kept.',
       () => tallied.deadLetters,
+    )
+    this.#declared.gauge(
+      SECTIONS.counting,
+      'dead_letters_kept',
+      'Of these, from all processes, those that are still kept: neither counted by a retry nor dropped. 1,000 are that many or more. Of Postgres alone.',
+      () => read.deadLetters(),
     )
   }
 

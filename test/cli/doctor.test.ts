@@ -206,11 +206,33 @@ test('Postgres: a durable server is well, before and after the first start', asy
     connections: 'ok',
     schema: 'ok',
     rights: 'ok',
+    'dead letters': 'ok',
     clock: 'ok',
     broker: 'ok',
     disk: 'ok',
   })
   assert.deepEqual(readdirSync(folder.path), [])
+})
+
+test('Postgres: dead letters that are kept are a warning, for as long as they are', async () => {
+  using folder = temporaryFolder()
+  await using database = await createDatabase(server.url)
+  const settings = { DATABASE_URL: database.url }
+  await runCommand(folder.path, ['migrate'], settings)
+  await runSql(
+    database.url,
+    `insert into dead_letters (source, topic_id, position, found_at, reason, bytes)
+    select 'clicks/0', gen_random_uuid(), position, 0, 'no click', ''
+    from generate_series(1, 3) as position`,
+  )
+  const { exitCode, verdicts, stdout } = await examine(folder.path, settings)
+  assert.deepEqual([exitCode, verdicts['dead letters']], [0, 'warn'], stdout)
+  assert.match(
+    stdout,
+    /^warn {2}dead letters {3}3 records of the click log could not be counted\n +-> see why: tallymark dead-letters list$/m,
+  )
+  await runSql(database.url, 'delete from dead_letters')
+  assert.equal((await examine(folder.path, settings)).verdicts['dead letters'], 'ok')
 })
 
 test(

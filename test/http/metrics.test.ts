@@ -194,6 +194,7 @@ inEachShape((start) => {
     assert.equal(lines.get(`build_info{${labels.join(',')}}`), 1)
     assert.equal(lines.get('banners'), 12)
     assert.equal(lines.get('merge_failures_total'), 0)
+    assert.equal(lines.get('dead_letters_kept'), shape === 'SQLite' ? undefined : 0)
     assert.ok(Number(lines.get('database_bytes')) > 10_000)
     const free = lines.get('disk_free_bytes')
     const size = lines.get('disk_size_bytes')

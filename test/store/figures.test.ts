@@ -7,7 +7,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { background } from '../../src/lib/background.ts'
 import { SqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { StoreWatch } from '../../src/watch/store-watch.ts'
-import type { FiguresStore, StoreFigures } from '../../src/store/store-figures.ts'
+import {
+  DEAD_LETTERS_TOLD_MAX,
+  type FiguresStore,
+  type StoreFigures,
+} from '../../src/store/store-figures.ts'
 import { runSql } from '../support/database.ts'
 import { unavailable } from '../support/fake-store.ts'
 import { batchOf, clickOf, emptyDatabase, openAt } from '../support/postgres-store.ts'
@@ -63,6 +67,23 @@ test('of Postgres: what is not merged, failed merges, its size, and complete unt
   await runSql(url, 'alter function merge_none rename to merge_batches')
   await untilFigures(store, (figures) => figures.unmergedBatches === 0)
   assert.ok((await store.bytes()) > 1_000_000)
+})
+
+test('of Postgres: how many dead letters it keeps, but for more than a thousand', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  const keptAfter = async (sql: string): Promise<number | undefined> => {
+    await runSql(url, sql)
+    return (await store.figures()).deadLetters
+  }
+  const insert = (from: number, to: number) =>
+    `insert into dead_letters (source, topic_id, position, found_at, reason, bytes)
+    select 'clicks/0', '00000000-0000-0000-0000-000000000001', position, 0, 'no click', ''
+    from generate_series(${from}, ${to}) as position`
+  assert.equal(await keptAfter('select 1'), 0)
+  assert.equal(await keptAfter(insert(1, 3)), 3)
+  assert.equal(await keptAfter('delete from dead_letters where position = 2'), 2)
+  assert.equal(await keptAfter(insert(4, DEAD_LETTERS_TOLD_MAX + 9)), DEAD_LETTERS_TOLD_MAX)
 })
 
 /** Answers as it is told to, and says how often it was asked. */

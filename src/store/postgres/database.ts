@@ -340,8 +340,12 @@ export class PostgresDatabase
 
   async figures(): Promise<StoreFigures> {
     const { row, completeUntil } = await this.#read(readFigures(), this.#upkeep)
-    const unmergedBatches = Number(row?.['unmerged_batches'])
-    return { completeUntil, unmergedBatches, mergeFailures: this.#merger.failures }
+    return {
+      completeUntil,
+      unmergedBatches: Number(row?.['unmerged_batches']),
+      mergeFailures: this.#merger.failures,
+      deadLetters: Number(row?.['dead_letters']),
+    }
   }
 
   async bytes(): Promise<number> {

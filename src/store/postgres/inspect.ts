@@ -27,7 +27,7 @@ export async function inspectPostgres(options: PostgresOptions): Promise<Check[]
     const version = await schemaVersion((statement) => connections.query(statement))
     checks.push(schemaCheck('postgres', version))
     const [rights = {}] = await connections.query(askRights())
-    checks.push(rightsCheck(rights))
+    checks.push(rightsCheck(rights), ...(await deadLettersChecks(connections)))
     checks.push(await clockCheck(connections))
   } catch (error) {
     const isExpected = isUnavailable(error) || refusalOf(error) !== undefined
@@ -183,6 +183,24 @@ function rightsCheck({ user, schema, may_create, tables, missing }: Row): Check 
   return Number(tables) === 0
     ? fail('rights', `${who} may not create tables in ${where}`, remedy)
     : ok('rights', `${who} may write; "tallymark migrate" would need: ${remedy}`)
+}
+
+/** None where there is no such table yet, or one that may not be read. */
+async function deadLettersChecks(connections: Connections): Promise<Check[]> {
+  const [found] = await connections.query({
+    text: `select has_table_privilege(to_regclass('dead_letters'), 'select') as is_readable`,
+  })
+  if (found?.['is_readable'] !== true) return []
+  const [row] = await connections.query({
+    text: 'select count(*)::float8 as letters from dead_letters',
+  })
+  return [deadLettersCheck(Number(row?.['letters']))]
+}
+
+function deadLettersCheck(letters: number): Check {
+  if (letters === 0) return ok('dead letters', 'none')
+  const found = `${letters} ${letters === 1 ? 'record' : 'records'} of the click log could not be counted`
+  return warn('dead letters', found, 'see why: tallymark dead-letters list')
 }
 
 /** By a statement of its own: the first one took the time to connect. */

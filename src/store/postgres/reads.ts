@@ -3,6 +3,7 @@ import { MINUTE_MS } from '../../minute.ts'
 import type { BannerTotal, RecentCount, Resolution, Series, Slice } from '../count-store.ts'
 import { addLatest } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
+import { DEAD_LETTERS_TOLD_MAX } from '../store-figures.ts'
 import type { Row, Statement } from './connections.ts'
 
 // Every read is one statement, so one snapshot, and tells the instant that was read before it. It
@@ -242,12 +243,15 @@ export function recentOf(row: Row | undefined): RecentCount[] {
   }))
 }
 
-/** `unmerged_batches`, with the instants of a read. */
+/** `unmerged_batches` and `dead_letters`, with the instants of a read. */
 export function readFigures(): Statement {
   return {
     name: 'figures',
     text: `
-      select ${INSTANTS}, count(*)::float8 as unmerged_batches
+      select ${INSTANTS}, count(*)::float8 as unmerged_batches,
+        (
+          select count(*) from (select from dead_letters limit ${DEAD_LETTERS_TOLD_MAX}) as kept
+        )::float8 as dead_letters
       from merges
       join unmerged on unmerged.source = merges.source and unmerged.position >= merges.next`,
   }

@@ -108,7 +108,7 @@ export class SqliteDatabase
       this.#read('unmergedBatches', undefined),
       this.#writer.call('mergeFailures', undefined),
     ])
-    return { completeUntil, unmergedBatches, mergeFailures }
+    return { completeUntil, unmergedBatches, mergeFailures, deadLetters: undefined }
   }
 
   /** Of the file, and of the log beside it. */
