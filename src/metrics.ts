@@ -58,11 +58,10 @@ interface PartitionFigures {
 interface Readings {
   /** Clicks that are not yet durable or refused; the log's, once there is one. */
   waiting: Read
-  /** Partitions of the log that this process counts, and their records that are known to wait. */
+  /** Partitions of the log that this process counts. */
   partitions: Read
-  logWaiting: Read
-  /** Each of these, by number. */
-  eachPartition: () => readonly PartitionFigures[]
+  /** Those that this process knows of, by number; undefined: none yet, or there is no such log. */
+  eachPartition: () => readonly PartitionFigures[] | undefined
   /** Streams of live counts. */
   streams: Read
   /** Open connections. */
@@ -99,8 +98,7 @@ export class Metrics {
   readonly read: Readings = {
     waiting: () => 0,
     partitions: () => 0,
-    logWaiting: () => 0,
-    eachPartition: () => [],
+    eachPartition: NOTHING,
     streams: () => 0,
     connections: () => 0,
     banners: NOTHING,
@@ -374,29 +372,28 @@ export class Metrics {
   }
 
   #declareKafka(): void {
-    const { read } = this
     this.#declared.gauge(
       SECTIONS.kafka,
       'partitions',
       'Partitions of the click log that are counted here.',
-      () => read.partitions(),
+      () => this.read.partitions(),
     )
     this.#declared.gauge(
       SECTIONS.kafka,
       'log_waiting_records',
-      'Records of these partitions that are known to wait, of all together.',
-      () => read.logWaiting(),
+      'Records that are known to wait, of all partitions that this process knows of: of a process with ROLE=api all there are, else those that it counts.',
+      () => this.#sumOf('waiting'),
     )
     this.#declared.gauge(
       SECTIONS.kafka,
       'log_position_records',
-      'Positions of these partitions, of all together.',
-      () => read.eachPartition().reduce((sum, { position }) => sum + position, 0),
+      'Positions of the same partitions, of all together.',
+      () => this.#sumOf('position'),
     )
     this.#declared.labelled(
       SECTIONS.kafka,
       'partition_position',
-      `Offset of the next record to count. Of at most ${PARTITIONS_SHOWN} partitions, the lowest numbers.`,
+      `Offset of the next record to count. Of at most ${PARTITIONS_SHOWN} of the same partitions, the lowest numbers.`,
       ['partition'],
       (set) => {
         for (const { number, position } of this.#shown()) set({ partition: number }, position)
@@ -405,7 +402,7 @@ export class Metrics {
     this.#declared.labelled(
       SECTIONS.kafka,
       'partition_lag_records',
-      'Records of the partition that are known to wait. Of the same partitions.',
+      'Records of the partition that are known to wait. Of the same partitions as the positions.',
       ['partition'],
       (set) => {
         for (const { number, waiting } of this.#shown()) set({ partition: number }, waiting)
@@ -414,7 +411,11 @@ export class Metrics {
   }
 
   #shown(): readonly PartitionFigures[] {
-    return this.read.eachPartition().slice(0, PARTITIONS_SHOWN)
+    return this.read.eachPartition()?.slice(0, PARTITIONS_SHOWN) ?? []
+  }
+
+  #sumOf(figure: 'position' | 'waiting'): number | undefined {
+    return this.read.eachPartition()?.reduce((sum, each) => sum + each[figure], 0)
   }
 
   #declareStore(): void {

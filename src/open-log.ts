@@ -8,6 +8,7 @@ import { AppError, isUnavailable } from './errors.ts'
 import type { ReadyPart } from './http/health.ts'
 import type { ClickSink } from './log/click-log.ts'
 import { DirectLog } from './log/direct.ts'
+import type { KnownPartition } from './log/kafka/known-partition.ts'
 import type { PartitionStore } from './log/kafka/partition-store.ts'
 import type { Times } from './log/kafka/source.ts'
 import type { Topic } from './log/kafka/topic.ts'
@@ -134,7 +135,6 @@ async function openSource(
     },
   })
   metrics.read.partitions = () => source.state().partitions
-  metrics.read.logWaiting = () => source.state().waiting
   metrics.read.eachPartition = () => source.partitions()
   metrics.read.tickerSeconds = () => (tickerMinutes ?? 0) * 60
   inBackground((signal) => runAggregator(source, store, signal, observe))
@@ -143,7 +143,7 @@ async function openSource(
 
 async function openSink(
   parts: LogParts,
-  { connection, topic: name }: KafkaConfig,
+  { connection, topic: name, role }: KafkaConfig,
   topic: Topic,
 ): Promise<ClickSink> {
   const { config, store, partitions, metrics, logger, building, inBackground } = parts
@@ -170,7 +170,13 @@ async function openSink(
   building.defer(() => leave(partitions, member, sink.lastAppendAt))
   building.use(sink)
   const observe = tellChanges(logger, 'Clicks cannot be taken, trying again', 'Clicks are taken')
-  inBackground((signal) => watchTopic({ topic, store: partitions, sink, member, observe }, signal))
+  const tell = (known: readonly KnownPartition[]): void => {
+    // One that counts knows better how far its own are.
+    if (role === 'api') metrics.read.eachPartition = () => known
+  }
+  inBackground((signal) =>
+    watchTopic({ topic, store: partitions, sink, member, observe, tell }, signal),
+  )
   return sink
 }
 

@@ -110,8 +110,7 @@ test(
     const start = async (role: string) =>
       running.use(await startKafkaApp({ ...settings, ROLE: role }))
     const all = await Promise.all(['api', 'aggregator', 'aggregator'].map(start))
-    const [api, ...aggregators] = all
-    assert.ok(api)
+    const [api = assert.fail()] = all
     const told = () => Promise.all(all.map(({ origin }) => metricsOf(origin)))
     await untilStatus(`${api.origin}/readyz`, 200)
     await until('both count', async () => {
@@ -125,8 +124,9 @@ test(
     await topic.write(['no click', '{}', '{"v":1,"bannerID":2147483647,"at":1733835360000}'])
     const records = 133
     await until('the positions are at the end', async () => {
-      const lines = await told()
-      return lines.reduce((sum, each) => sum + sumOf(each, 'partition_position'), 0) === records
+      const positions = (await told()).map((each) => sumOf(each, 'partition_position'))
+      const [ofApi, ...ofAggregators] = positions
+      return ofApi === records && ofAggregators.reduce((sum, each) => sum + each, 0) === records
     })
     const lines = await told()
     const sumOver = (name: string) => lines.reduce((sum, each) => sum + sumOf(each, name), 0)
@@ -134,11 +134,12 @@ test(
     assert.equal(sumOver('clicks_counted_total'), 110)
     assert.equal(sumOver('clicks_duplicate_total'), 20)
     assert.equal(sumOver('dead_letters_total'), 3)
-    const partitions = lines.flatMap((each) => [
-      ...byLabel(each, 'partition_position', 'partition').keys(),
-    ])
-    assert.deepEqual(partitions.toSorted(), ['0', '1', '2', '3'])
-    assert.equal(aggregators.length, 2)
+    const partitionsOf = (some: readonly Lines[]) =>
+      some.flatMap((each) => [...byLabel(each, 'partition_position', 'partition').keys()])
+    for (const some of [lines.slice(0, 1), lines.slice(1)])
+      assert.deepEqual(partitionsOf(some).toSorted(), ['0', '1', '2', '3'])
+    for (const { origin } of all)
+      await untilTold(origin, 'three are kept', (each) => each.get('dead_letters_kept') === 3)
     for (const { origin } of all) await untilLagIsSmall(origin)
     assert.equal(lines[1]?.get('banners_silent'), undefined, 'who only counts has no answers')
   },
@@ -179,6 +180,42 @@ test(
     for (const origin of both) assert.equal(partOf(await metricsOf(origin), 'store'), 1)
     kafka.thaw()
     await Promise.all(both.map(untilLagIsSmall))
+  },
+)
+
+test(
+  'O18: an api tells what waits in each partition when no aggregator is left, and nothing before it knows',
+  NEEDS_KAFKA,
+  async () => {
+    await using topic = new PlainTopic(kafka?.brokers ?? '')
+    const { url } = await createDatabase(postgres.url)
+    const settings = {
+      DATABASE_URL: url,
+      KAFKA_BROKERS: kafka?.brokers ?? '',
+      KAFKA_TOPIC: topic.name,
+      KAFKA_PARTITIONS: '2',
+    }
+    const waits = (lines: Lines) => lines.get('log_waiting_records')
+    await postgres.kill()
+    await using api = await startKafkaApp({ ...settings, ROLE: 'api' })
+    const atFirst = await metricsOf(api.origin)
+    assert.deepEqual([waits(atFirst), sumOf(atFirst, 'partition_lag_records')], [undefined, 0])
+    await postgres.start()
+    await untilStatus(`${api.origin}/readyz`, 200)
+    {
+      await using _ = await startKafkaApp({ ...settings, ROLE: 'aggregator' })
+      await click(api.origin, 20)
+      await untilTold(api.origin, 'all is counted', (lines) => {
+        return sumOf(lines, 'partition_position') === 20 && waits(lines) === 0
+      })
+    }
+    await click(api.origin, 30)
+    await untilTold(api.origin, '30 wait', (lines) => waits(lines) === 30)
+    const lines = await metricsOf(api.origin)
+    assert.equal(sumOf(lines, 'partition_lag_records'), 30)
+    assert.equal(sumOf(lines, 'partition_position'), 20)
+    assert.equal(byLabel(lines, 'partition_position', 'partition').size, 2)
+    assert.equal(lines.get('partitions'), 0)
   },
 )
 

@@ -5,6 +5,7 @@ import { sleep } from '../../lib/background.ts'
 import type { Batch, ClickSource, Outcome, Span } from '../click-log.ts'
 import { cut, type Piece, type Refused } from './cut.ts'
 import { isOutOfRange } from './failure.ts'
+import { knownPartition, type KnownPartition } from './known-partition.ts'
 import { lostRecords, missing, openTopic } from './open-topic.ts'
 import type { Leases, Mark, PartitionStore } from './partition-store.ts'
 import type { Fetched, PartitionReader } from './reader.ts'
@@ -52,15 +53,6 @@ export interface KafkaSourceOptions {
   readonly observe: (trouble: string | undefined) => void
   /** Shorter in tests. */
   readonly times?: Partial<Times> | undefined
-}
-
-/** A partition that this process counts. */
-export interface CountedPartition {
-  readonly number: number
-  /** The offset of the next record to count. */
-  readonly position: number
-  /** Records that are known to wait from there on. */
-  readonly waiting: number
 }
 
 /** What one leader has answered, and what it was asked for: offsets by partition. */
@@ -118,11 +110,10 @@ export class KafkaSource implements ClickSource {
   }
 
   /** As far as is known: while store or brokers are away, what they said last. By number. */
-  partitions(): readonly CountedPartition[] {
-    const found = Array.from(this.#known, ([number, next]) => {
-      const end = this.#ends[number] ?? next
-      return { number, position: Number(next), waiting: end > next ? Number(end - next) : 0 }
-    })
+  partitions(): readonly KnownPartition[] {
+    const found = Array.from(this.#known, ([number, next]) =>
+      knownPartition(number, next, this.#ends[number]),
+    )
     return found.toSorted((a, b) => a.number - b.number)
   }
 

@@ -1,5 +1,6 @@
 import { AppError, isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
+import { knownPartition, type KnownPartition } from './known-partition.ts'
 import { lostRecords, missing, openTopic } from './open-topic.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
 import type { KafkaSink } from './sink.ts'
@@ -15,6 +16,8 @@ export interface WatchParts {
   readonly member: string
   /** Told each time why clicks cannot be put into the log, or undefined: they can. */
   readonly observe: (refusal: string | undefined) => void
+  /** Told each time how far the partitions are counted, by number, whoever counts them. */
+  readonly tell: (partitions: readonly KnownPartition[]) => void
 }
 
 /**
@@ -47,14 +50,16 @@ async function look(
   parts: WatchParts,
   known: readonly StoredPartition[],
 ): Promise<readonly StoredPartition[]> {
-  const { topic, store } = parts
+  const { topic, store, tell } = parts
   const found = await topic.describe()
   if (found === undefined && known.length > 0) throw missing(topic, known)
   const isSame = known.length > 0 && known.every(({ topicId }) => topicId === found?.id)
   if (!isSame) await openTopic(topic, store)
   const isLonger = isSame && found !== undefined && found.leaders.length > known.length
   const stored = await readStored(parts, known, isLonger)
-  const lost = lostRecords(topic.name, stored, await topic.starts(), await topic.ends())
+  const [starts, ends] = [await topic.starts(), await topic.ends()]
+  tell(stored.map(({ number, next }) => knownPartition(number, next, ends[number])))
+  const lost = lostRecords(topic.name, stored, starts, ends)
   if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
   return stored
 }

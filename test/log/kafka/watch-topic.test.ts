@@ -19,7 +19,7 @@ test('a topic that was closed meanwhile is opened again before clicks go on', as
     refuse: () => {},
   }
   const watching = watchTopic(
-    { topic, store, sink, member: 'this process', observe: () => {} },
+    { topic, store, sink, member: 'this process', observe: () => {}, tell: () => {} },
     stop.signal,
   )
   await until(() => opened.length > 0)
