@@ -3,9 +3,9 @@ import type { ErrorCode } from './errors.ts'
 import { DeclaredMetrics, type Read } from './lib/declared-metrics.ts'
 import { PlainHistogram } from './lib/plain-histogram.ts'
 
-/** Buckets of histograms. */
-const CLICKS = [1, 3, 10, 30, 100, 300, 1_000, 3_000]
-const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+/** Buckets of histograms: up to a full batch, and beyond every time-out of store and brokers. */
+const CLICKS = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 5_000]
+const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
 const ACK_SECONDS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5,
 ]
