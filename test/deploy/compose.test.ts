@@ -168,7 +168,7 @@ test('what is mounted is there, and each volume and network that is named is dec
     for (const [name, service] of Object.entries(services)) {
       for (const volume of service.volumes ?? []) {
         const [source = '', , mode] = volume.split(':')
-        const isFile = source.startsWith('./')
+        const isFile = source.startsWith('./') || source === '/'
         assert.ok(isFile ? existsSync(source) : source in volumes, `${path}: ${name}: ${volume}`)
         assert.equal(mode, isFile ? 'ro' : undefined, volume)
       }

@@ -1,7 +1,8 @@
 // Prometheus as it looks at services that are at work: with Kafka an api and an aggregator, and one
 // whose database is inside. What it asks, records, and is asked by the dashboard has an answer.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { ERRORS } from '../../src/errors.ts'
@@ -10,9 +11,10 @@ import { createDatabase } from '../support/database.ts'
 import { startKafkaApp, until, untilComplete, untilStatus } from '../support/kafka-app.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
 import { startPrometheus, type Prometheus, type Sample } from '../support/prometheus.ts'
-import { temporaryFolder } from '../support/service.ts'
+import { freePort, temporaryFolder } from '../support/service.ts'
 import { needs, toolPath } from '../support/tools.ts'
 import { NEEDS_KAFKA, sharedBrokers } from '../support/topic.ts'
+import { exampleValues, readCompose } from './compose-file.ts'
 import { allPanels, filledIn, readDashboard } from './dashboard.ts'
 
 const PARTITIONS = 2
@@ -45,11 +47,13 @@ async function createPlace(): Promise<Place> {
   )
   const origins = [api, aggregator, embedded].map(({ origin }) => origin)
   for (const origin of origins) await untilStatus(`${origin}/readyz`, 200)
+  const disks = building.use(await startNodeExporter())
   const prometheus = building.use(
     await startPrometheus([
       { origin: api.origin, job: 'tallymark-api', installation: 'kafka' },
       { origin: aggregator.origin, job: 'tallymark-aggregator', installation: 'kafka' },
       { origin: embedded.origin, job: 'tallymark', installation: 'embedded', token: TOKEN },
+      { origin: disks.origin, job: 'tallymark-host', installation: 'kafka' },
     ]),
   )
   await until('all are looked at', async () => {
@@ -71,6 +75,34 @@ async function createPlace(): Promise<Place> {
       await untilComplete(api.origin)
     },
     [Symbol.asyncDispose]: () => built.disposeAsync(),
+  }
+}
+
+/** As compose.yaml has it, but that this machine is no folder of it, and may itself be a container. */
+async function startNodeExporter(): Promise<AsyncDisposable & { readonly origin: string }> {
+  const { command = [] } =
+    readCompose('compose.yaml', exampleValues()).services['node-exporter'] ?? {}
+  const port = await freePort()
+  const args = [`--web.listen-address=127.0.0.1:${port}`, '--log.level=error']
+  const here = command.map((word) =>
+    word.replace('rootfs=/host', 'rootfs=/').replace('|overlay', ''),
+  )
+  const child = spawn(toolPath('prometheus-node-exporter'), [...here, ...args], { stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  const origin = `http://127.0.0.1:${port}`
+  await until('the disks are told', async () => {
+    assert.equal(child.exitCode, null, 'node-exporter does not take what compose.yaml says')
+    return await fetch(`${origin}/metrics`).then(
+      (answer) => answer.ok,
+      () => false,
+    )
+  })
+  return {
+    origin,
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      await ended
+    },
   }
 }
 
@@ -134,7 +166,7 @@ function* selectorsOf(query: string): Generator<string> {
   }
 }
 
-const NEEDED = { ...needs('prometheus', 'promtool'), ...NEEDS_KAFKA }
+const NEEDED = { ...needs('prometheus', 'promtool', 'prometheus-node-exporter'), ...NEEDS_KAFKA }
 
 describe('Prometheus looks at services under load', NEEDED, () => {
   let place: Place
@@ -183,6 +215,17 @@ describe('Prometheus looks at services under load', NEEDED, () => {
       const found = await place.prometheus.rules()
       return found.every(({ health }) => health === 'ok')
     })
+  })
+
+  test('the disks of the machine are told, those in memory are not', async () => {
+    const disks = await place.prometheus.query('node_filesystem_size_bytes')
+    assert.ok(disks.length > 0)
+    for (const { metric } of disks)
+      assert.doesNotMatch(String(metric['fstype']), /^(tmpfs|proc|sysfs)$/)
+    const ratio = 'tallymark:disk_free:ratio{job="tallymark-host"}'
+    for (const { metric, value } of await untilAnswered(place.prometheus, ratio, 'the disks')) {
+      assert.ok(metric['device'] && value > 0 && value < 1, JSON.stringify(metric))
+    }
   })
 
   test('promtool finds nothing wrong with the metrics', async () => {

@@ -10,6 +10,7 @@ const INSTALLED_BY = {
   nginx: 'apt-get install nginx-light',
   pg_dump: 'apt-get install postgresql',
   prometheus: 'apt-get install prometheus',
+  'prometheus-node-exporter': 'apt-get install prometheus-node-exporter',
   promtool: 'apt-get install prometheus',
   schemathesis: 'pip install schemathesis==4.32.5',
   'systemd-analyze': 'apt-get install systemd',
