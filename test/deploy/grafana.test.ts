@@ -74,6 +74,16 @@ test('everything on the dashboard comes from the data source that is provisioned
   assert.match(provisioned, /^ +timeInterval: 15s$/m)
 })
 
+test('every query is of the installation that is chosen, as the rules keep them apart', () => {
+  const queries = shown.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+  for (const query of queries) {
+    const names = query.match(/\b(?:tallymark[\w:]+|up|ALERTS)\b/g) ?? []
+    const chosen = query.match(/\b\w[\w:]*\{installation=~"\$installation",/g) ?? []
+    assert.ok(names.length > 0)
+    assert.equal(chosen.length, names.length, query)
+  }
+})
+
 test('every variable in a query is one of the dashboard or of Grafana', () => {
   const used = shown.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
   for (const { query } of dashboard.templating.list) used.push(query.query)
