@@ -5,9 +5,13 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { ERRORS } from '../../src/errors.ts'
+import { HEADER_BYTES_MAX } from '../../src/http/refusals.ts'
 import { runSql } from '../support/database.ts'
 import { problemOf, readTotal, statusOf, until, untilComplete } from '../support/kafka-app.ts'
 import { emptyResult, post, runLoad } from '../support/load.ts'
+import { sendRaw } from '../support/raw.ts'
+import { freePort } from '../support/service.ts'
 import { needs } from '../support/tools.ts'
 import { NEEDS_KAFKA } from '../support/topic.ts'
 import { exampleValues, readCompose } from './compose-file.ts'
@@ -197,6 +201,97 @@ test(
       const { code, detail } = (await answer.json()) as Record<string, unknown>
       assert.deepEqual([code, detail], ['body_too_large', 'The body has more than 16384 bytes.'])
     }
+  },
+)
+
+test(
+  'a request line and headers are as long as the service allows, and longer ones are told so in its words',
+  NEEDED,
+  async () => {
+    const { gateway: origin } = topology
+    const text = 'a'.repeat(9_000)
+    assert.equal(await statusOf(`${origin}/counter/1?x=${text}`), 200)
+    assert.equal((await fetch(`${origin}/counter/1`, { headers: { x: text } })).status, 200)
+    assert.deepEqual(await problemOf(`${origin}/problem/bad_request`), [404, 'not_found'])
+    for (const bytes of [HEADER_BYTES_MAX, 2 * HEADER_BYTES_MAX]) {
+      const long = 'a'.repeat(bytes)
+      const line = await refusalOf(origin, `GET /counter/1?x=${long} HTTP/1.1\r\nHost: x`)
+      assert.deepEqual([line.status, line.code], [414, 'uri_too_long'])
+      const header = await refusalOf(origin, `GET /counter/1 HTTP/1.1\r\nHost: x\r\nx: ${long}`)
+      assert.deepEqual([header.status, header.code], [431, 'headers_too_large'])
+    }
+  },
+)
+
+/** The answer to what cannot be read, whoever refuses it. */
+async function refusalOf(origin: string, head: string) {
+  const { status, headers, body } = await sendRaw(origin, `${head}\r\nConnection: close\r\n\r\n`)
+  const problem = JSON.parse(body) as Problem // or the test fails below
+  assert.match(headers['content-type'] ?? '', /^application\/problem\+json/)
+  assert.equal(headers['cache-control'], 'no-store')
+  assert.equal(problem.status, status)
+  assert.ok(problem.code in ERRORS, problem.code)
+  return { ...problem, headers }
+}
+
+interface Problem {
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly requestId?: string
+}
+
+test(
+  'what the gateway refuses itself is a problem, which other sites see if it was a click',
+  needs('nginx'),
+  async () => {
+    await using well = await startFake([], false)
+    await using gateway = await startGateway([hostOf(well)])
+    for (const [head, status] of [
+      ['GET /counter/%zz HTTP/1.1\r\nHost: x', 400],
+      ['GET /counter/1 HTTP/1.1', 400],
+      ['POST /counter/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x', 400],
+      ['TRACE /counter/1 HTTP/1.1\r\nHost: x', 405],
+      [`POST /counter/1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 * BODY_BYTES_MAX}`, 413],
+      ['GET /%zz HTTP/1.1\r\nHost: x', 400],
+    ] as const) {
+      const refusal = await refusalOf(gateway.origin, head)
+      assert.equal(refusal.status, status, head)
+      const isCount = head.includes('/counter/')
+      assert.equal(refusal.headers['access-control-allow-origin'], isCount ? '*' : undefined, head)
+    }
+  },
+)
+
+test(
+  'without an api each request is told what may have become of it, and to other sites only a click is',
+  needs('nginx'),
+  async () => {
+    await using gateway = await startGateway([`127.0.0.1:${await freePort()}`])
+    const ids = new Set<string | undefined>()
+    for (const [request, detail] of [
+      ['GET /counter/1', /^No api answered\. A click was counted at most once: .* key\.$/],
+      ['POST /counter/1?key=x', /^No api answered\. A click was counted at most once: .* key\.$/],
+      [
+        'POST /stats/1',
+        /^No api answered\. If this was a click, it was counted at most once: .* key\.$/,
+      ],
+      ['GET /stats/1?tsFrom=0', /^No api answered\. Try again\.$/],
+      ['GET /', /^No api answered\. Try again\.$/],
+      ['PATCH /banners/1', /^No api answered\. A banner may have been changed: read it\.$/],
+    ] as const) {
+      const refusal = await refusalOf(gateway.origin, `${request} HTTP/1.1\r\nHost: x`)
+      assert.deepEqual([refusal.status, refusal.code], [503, 'store_unavailable'])
+      assert.match(refusal.detail, detail)
+      assert.equal(refusal.headers['retry-after'], '1')
+      const isCount = request.includes('/counter/')
+      assert.equal(refusal.headers['access-control-allow-origin'], isCount ? '*' : undefined)
+      assert.match(refusal.requestId ?? '', /^\w{32}$/)
+      ids.add(refusal.requestId)
+    }
+    assert.equal(ids.size, 6)
+    for (const id of ids)
+      await until('its line is in the log', async () => gateway.output().includes(String(id)))
   },
 )
 

@@ -2,7 +2,7 @@
 // .example.env, and names of containers become ports of this machine. Nothing else is changed.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -161,6 +161,8 @@ async function startReplica(role: string, databaseUrl: string, brokers: string):
 
 export interface Gateway extends AsyncDisposable {
   readonly origin: string
+  /** What it has written to its standard output. */
+  output(): string
 }
 
 /** nginx with the gateway's configuration, before these `host:port`. */
@@ -180,8 +182,12 @@ export async function startGateway(apis: readonly string[]): Promise<Gateway> {
   const file = join(folder.path, 'nginx.conf')
   writeFileSync(file, config)
   const args = ['-p', folder.path, '-e', 'stderr', '-c', file, '-g', 'daemon off;']
-  const child = spawn(toolPath('nginx'), args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  const said = text(child.stderr)
+  // It opens /dev/stdout by its path, which a file can be and what Node makes for a child cannot.
+  const written = join(folder.path, 'stdout')
+  const stdout = openSync(written, 'w')
+  const child = spawn(toolPath('nginx'), args, { stdio: ['ignore', stdout, 'pipe'] })
+  closeSync(stdout)
+  const said = child.stderr === null ? '' : text(child.stderr)
   const ended = once(child, 'exit')
   building.defer(async () => {
     child.kill('SIGTERM')
@@ -196,5 +202,9 @@ export async function startGateway(apis: readonly string[]): Promise<Gateway> {
     )
   })
   const built = building.move()
-  return { origin, [Symbol.asyncDispose]: () => built.disposeAsync() }
+  return {
+    origin,
+    output: () => readFileSync(written, 'utf8'),
+    [Symbol.asyncDispose]: () => built.disposeAsync(),
+  }
 }
