@@ -8,6 +8,7 @@ type Values = Readonly<Record<string, string>>
 export interface ComposeService {
   readonly image: string
   readonly build?: { readonly context: string; readonly dockerfile: string }
+  readonly pull_policy?: string
   readonly env_file?: string
   readonly environment?: Readonly<Record<string, string | number>>
   readonly ports?: readonly string[]
@@ -40,6 +41,11 @@ export interface ComposeFile {
 /** The file `.env` after `cp .example.env .env`. */
 export function exampleValues(): Values {
   return parseEnv(readFileSync('.example.env', 'utf8')) as Values // none is undefined
+}
+
+/** Whether its image is made of deploy/Dockerfile. */
+export function isOurs({ image }: ComposeService): boolean {
+  return image.startsWith('tallymark:')
 }
 
 /** With `${NAME}` replaced by what `values` have, which are those of `.env`: after the YAML is parsed. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config.ts'
@@ -9,14 +9,17 @@ import { needs, toolPath } from '../support/tools.ts'
 import {
   environmentOf,
   exampleValues,
+  isOurs,
   readCompose,
   type ComposeFile,
   type ComposeService,
 } from './compose-file.ts'
-import { pairs, readStages } from './dockerfile.ts'
+import { lastValue, pairs, readStages } from './dockerfile.ts'
 
 const FILES = ['compose.yaml', 'compose.lite.yaml']
 const PLAIN_IMAGE = /^[a-z/-]+:v?\d+\.\d+(?:\.\d+)?(?:-[a-z]+)?$/
+/** Measured: 7 MiB for 16,384 connections that are not there yet. */
+const GATEWAY_CONNECTION_BYTES = 450
 const values = exampleValues()
 const full = readCompose('compose.yaml', values)
 const files = FILES.map((path) => [path, readCompose(path, values)] as const)
@@ -26,8 +29,14 @@ const all = files.flatMap(([path, { services }]) =>
 /** What the image says; compose adds to it. */
 const ofImage = pairs(readStages('deploy/Dockerfile').at(-1) ?? assert.fail(), 'ENV')
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string } // npm writes it
+
 function seconds(period = '0s'): number {
   return Number(/^(\d+)s$/.exec(period)?.[1])
+}
+
+function mebibytes(limit = '0m'): number {
+  return Number(/^(\d+)m$/.exec(limit)?.[1])
 }
 
 function publishedBy({ services }: ComposeFile): Map<string, readonly string[]> {
@@ -112,10 +121,73 @@ test('each container has a limit, a check of its health, a way back, and logs th
     assert.ok((service.pids_limit ?? 0) > 0, name)
     assert.equal(service.restart, 'unless-stopped', name)
     assert.deepEqual(Object.keys(service.logging?.options ?? {}), ['max-size', 'max-file'], name)
-    // Ours says so in its image.
-    assert.ok(service.healthcheck !== undefined || service.build !== undefined, name)
-    if (service.build === undefined) assert.match(service.image, PLAIN_IMAGE, name)
+    // Ours says so in itself.
+    assert.ok(service.healthcheck !== undefined || isOurs(service), name)
+    assert.match(service.image, PLAIN_IMAGE, name)
   }
+})
+
+test('each image of ours is of this version, built by one service, and pulled by none', () => {
+  for (const [path, { services }] of files) {
+    const ours = Object.values(services).filter(isOurs)
+    for (const { image, build, pull_policy } of ours) {
+      assert.equal(image, `tallymark:${version}`)
+      assert.equal(pull_policy, build === undefined ? 'never' : 'build')
+    }
+    // Compose builds all at once, and of two that make one image the second fails.
+    assert.equal(ours.filter(({ build }) => build !== undefined).length, 1, path)
+  }
+})
+
+test('the workers of the gateway take a small part of its memory, however many cores there are', () => {
+  const text = readFileSync('deploy/gateway/nginx.conf', 'utf8')
+  const valueOf = (name: string) => Number(new RegExp(`^ *${name} (.+);$`, 'm').exec(text)?.[1])
+  const bytes =
+    valueOf('worker_processes') * valueOf('worker_connections') * GATEWAY_CONNECTION_BYTES
+  assert.ok(bytes < mebibytes(full.services['gateway']?.mem_limit) * 1024 ** 2 * 0.2, `${bytes}`)
+})
+
+test('what a process of ours may write to belongs to the user of its image', () => {
+  const [uid, gid] = lastValue(
+    readStages('deploy/Dockerfile').at(-1) ?? assert.fail(),
+    'USER',
+  ).split(':')
+  for (const name of ['api', 'aggregator'])
+    assert.deepEqual(full.services[name]?.tmpfs, ['/tmp', `/data:uid=${uid},gid=${gid}`])
+})
+
+test('Grafana begins with the dashboard, and keeps the folders of its image', () => {
+  const { environment = {}, volumes = [] } = full.services['grafana'] ?? {}
+  const mounted = volumes.map((volume) => volume.split(':').slice(0, 2))
+  const folderOf = (path: string) => mounted.find(([, there]) => there === path)?.[0]
+  const home = String(environment['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'])
+  assert.ok(existsSync(join(folderOf(dirname(home)) ?? assert.fail(), basename(home))))
+  assert.equal(folderOf('/etc/grafana/provisioning'), undefined)
+  const folders = readdirSync('deploy/grafana/provisioning')
+  for (const name of folders)
+    assert.equal(
+      folderOf(`/etc/grafana/provisioning/${name}`),
+      `./deploy/grafana/provisioning/${name}`,
+    )
+})
+
+test('what looks at the disks of the machine can only read them, and is reached by Prometheus alone', () => {
+  const { networks, volumes, ports } = full.services['node-exporter'] ?? assert.fail()
+  assert.deepEqual([networks, volumes, ports], [['monitoring'], ['/:/host:ro'], undefined])
+  const near = Object.entries(full.services).filter(([, each]) =>
+    each.networks?.includes('monitoring'),
+  )
+  assert.deepEqual(
+    near.map(([name]) => name),
+    ['prometheus', 'node-exporter', 'grafana'],
+  )
+  const { scrape_configs } = parse(readFileSync('deploy/prometheus/prometheus.yml', 'utf8')) as {
+    scrape_configs: readonly { static_configs?: readonly { targets: readonly string[] }[] }[]
+  }
+  const targets = scrape_configs.flatMap(({ static_configs = [] }) =>
+    static_configs.flatMap((each) => each.targets),
+  )
+  assert.deepEqual(targets, ['node-exporter:9100'])
 })
 
 test('Postgres and Kafka are of the versions that the tests run', () => {

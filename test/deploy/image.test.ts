@@ -32,6 +32,7 @@ const DOCKERFILE = join(ROOT, 'deploy/Dockerfile')
 const IMAGE_BYTES_MAX = 36_000_000
 
 interface Manifest {
+  readonly version: string
   readonly description: string
   readonly license: string
   readonly optionalDependencies: Readonly<Record<string, string>>
@@ -167,6 +168,12 @@ test('a user with a number runs it, writes to its data alone, and is told that i
   const made = [...filesBelow(root).keys()].filter((path) => !packaged.has(path))
   assert.ok(made.length > 0 && made.every((path) => path.startsWith('data/')), made.join())
   if (isRoot) assert.equal(statSync(join(root, made[0] ?? '')).uid, uid)
+})
+
+test('a command is called by its name', () => {
+  const args = { ...asUser(), cwd: '/', env: environment(0), encoding: 'utf8' } as const
+  const { stdout, stderr } = spawnSync(join(root, 'usr/local/bin/tallymark'), ['version'], args)
+  assert.equal(stdout, `${manifest.version}\n`, stderr)
 })
 
 test('a service that hangs is not well', async () => {

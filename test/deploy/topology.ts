@@ -14,7 +14,7 @@ import { statusOf, until } from '../support/kafka-app.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { freePort, startService, temporaryFolder, type Service } from '../support/service.ts'
 import { toolPath } from '../support/tools.ts'
-import { environmentOf, exampleValues, readCompose } from './compose-file.ts'
+import { environmentOf, exampleValues, isOurs, readCompose } from './compose-file.ts'
 import { pairs, readStages } from './dockerfile.ts'
 
 const CONFIG = 'deploy/gateway/nginx.conf'
@@ -29,7 +29,7 @@ const { services } = readCompose('compose.yaml', values)
 function containerEnvironment(name: string): Record<string, string> {
   const service = services[name]
   if (service === undefined) throw new Error(`compose.yaml has no ${name}`)
-  const image = service.build === undefined ? undefined : readStages('deploy/Dockerfile').at(-1)
+  const image = isOurs(service) ? readStages('deploy/Dockerfile').at(-1) : undefined
   return { ...(image && pairs(image, 'ENV')), ...environmentOf(service, values) }
 }
 
