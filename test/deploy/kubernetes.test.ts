@@ -57,7 +57,7 @@ interface Manifest {
     readonly selector: Labels & { readonly matchLabels: Labels }
     readonly podSelector: { readonly matchLabels: Labels }
     readonly template: {
-      readonly metadata: { labels: Labels; annotations: Labels }
+      readonly metadata: { labels: Labels }
       readonly spec: Pod
     }
     readonly ports: readonly { readonly targetPort: string }[]
@@ -259,14 +259,75 @@ test('pods are reached by HTTP, and reach names, Postgres and Kafka', () => {
   assert.deepEqual(ports(egress), [53, 53, 5432, broker?.port])
 })
 
-test('Prometheus is told where the numbers are, and no secret is in the manifests', () => {
-  for (const role of ROLES)
-    assert.deepEqual(find('Deployment', role).spec.template.metadata.annotations, {
-      'prometheus.io/scrape': 'true',
-      'prometheus.io/port': '8080',
-      'prometheus.io/path': '/metrics',
-    })
+test('no secret is in the manifests', () => {
   assert.ok(!manifests.some(({ kind }) => kind === 'Secret'))
   const secrets = generated.literals.filter((each) => /(?:TOKEN|PASSWORD|DATABASE_URL)=/.test(each))
   assert.deepEqual(secrets, [])
 })
+
+interface ScrapeFile {
+  readonly scrape_configs: readonly {
+    readonly job_name: string
+    readonly kubernetes_sd_configs: readonly unknown[]
+  }[]
+}
+
+/** What a Prometheus in the cluster is told of a pod. */
+function discovered(role: string, pod: string, changes: Labels = {}): Labels {
+  const labels = Object.entries(find('Deployment', role).spec.template.metadata.labels)
+  const [{ ports }] = podOf(role).containers
+  return {
+    ...Object.fromEntries(
+      labels.map(([name, value]) => [
+        `__meta_kubernetes_pod_label_${name.replaceAll(/\W/g, '_')}`,
+        value,
+      ]),
+    ),
+    __meta_kubernetes_namespace: kustomization.namespace,
+    __meta_kubernetes_pod_container_port_name: ports[0]?.name ?? '',
+    __meta_kubernetes_pod_name: pod,
+    __meta_kubernetes_pod_phase: 'Running',
+    ...changes,
+  }
+}
+
+test(
+  'a Prometheus in the cluster looks at the pods under the names that rules and dashboard want',
+  needs('promtool'),
+  () => {
+    const { scrape_configs } = parse(
+      readFileSync('deploy/prometheus/kubernetes.yml', 'utf8'),
+    ) as ScrapeFile // ours
+    const [{ kubernetes_sd_configs: places, ...scrape } = assert.fail(), ...more] = scrape_configs
+    assert.deepEqual(more, [])
+    assert.deepEqual(places, [{ role: 'pod', namespaces: { names: [kustomization.namespace] } }])
+    using folder = temporaryFolder()
+    const pods = [
+      discovered('api', 'api-7c9'),
+      discovered('aggregator', 'aggregator-5d8'),
+      discovered('api', 'done', { __meta_kubernetes_pod_phase: 'Succeeded' }),
+      discovered('api', 'other', { __meta_kubernetes_pod_label_app_kubernetes_io_name: 'other' }),
+    ]
+    // Debian's promtool was built without Kubernetes.
+    const static_configs = pods.map((labels, index) => ({
+      targets: [`10.0.0.${index}:8080`],
+      labels,
+    }))
+    const file = join(folder.path, 'prometheus.yml')
+    writeFileSync(file, JSON.stringify({ scrape_configs: [{ ...scrape, static_configs }] }))
+    const args = ['check', 'service-discovery', '--timeout=1s', file, scrape.job_name]
+    const { status, stdout, stderr } = spawnSync(toolPath('promtool'), args, { encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    const found = JSON.parse(stdout.slice(stdout.indexOf('['))) as readonly {
+      readonly labels: Labels // promtool's
+    }[]
+    const targets = found.flatMap(
+      ({ labels: { job, instance, installation, __address__: address } }) =>
+        job === undefined ? [] : [`${address} ${job} ${instance} ${installation}`],
+    )
+    assert.deepEqual(targets.toSorted(), [
+      '10.0.0.0:8080 tallymark-api api-7c9 tallymark',
+      '10.0.0.1:8080 tallymark-aggregator aggregator-5d8 tallymark',
+    ])
+  },
+)
