@@ -22,6 +22,11 @@ import type { BannerRegistry } from './registry/banner-registry.ts'
 const BATCH_MAX = 5_000
 /** Of a process that ends: whether it can still say so. */
 const LEAVING_MS = 1_000
+/**
+ * Of a process that ends: to count what is left. A store that hangs is not waited for: what is in doubt is
+ * settled by the position, and leases end by themselves.
+ */
+const COUNTING_GRACE_MS = 3_000
 const TROUBLE_TOLD_AFTER_MS = 2_000
 
 export interface LogParts {
@@ -36,8 +41,8 @@ export interface LogParts {
   readonly observe: AttemptObserver
   /** What is opened is closed with it, in reverse. */
   readonly building: AsyncDisposableStack
-  /** Runs from when the store is prepared until it is aborted. */
-  readonly inBackground: (run: (signal: AbortSignal) => Promise<void>) => void
+  /** Runs from when the store is prepared until it is aborted, and no longer than `graceMs` after. */
+  readonly inBackground: (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => void
 }
 
 export interface OpenedLog {
@@ -137,7 +142,7 @@ async function openSource(
   metrics.read.partitions = () => source.state().partitions
   metrics.read.eachPartition = () => source.partitions()
   metrics.read.tickerSeconds = () => (tickerMinutes ?? 0) * 60
-  inBackground((signal) => runAggregator(source, store, signal, observe))
+  inBackground((signal) => runAggregator(source, store, signal, observe), COUNTING_GRACE_MS)
   return () => ({ name: 'aggregator', trouble, ...source.state() })
 }
 
@@ -174,9 +179,8 @@ async function openSink(
     // One that counts knows better how far its own are.
     if (role === 'api') metrics.read.eachPartition = () => known
   }
-  inBackground((signal) =>
-    watchTopic({ topic, store: partitions, sink, member, observe, tell }, signal),
-  )
+  const watch = { topic, store: partitions, sink, member, observe, tell }
+  inBackground((signal) => watchTopic(watch, signal), LEAVING_MS)
   return sink
 }
 

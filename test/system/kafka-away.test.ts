@@ -1,6 +1,7 @@
 // The service while Kafka or Postgres are not there yet, hang, or are away.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createDatabase } from '../support/database.ts'
 import {
   click,
@@ -178,3 +179,21 @@ test(
     }
   },
 )
+
+test('O5: a Postgres that hangs keeps no process from stopping', NEEDS_KAFKA, async () => {
+  await using topic = new PlainTopic(kafka.brokers)
+  const settings = await settingsOf(topic)
+  await using running = new AsyncDisposableStack()
+  const start = async (ROLE: string) => running.use(await startService({ ...settings, ROLE }))
+  const services = await Promise.all(['all', 'aggregator', 'api'].map(start))
+  for (const { origin } of services) await untilStatus(`${origin}/readyz`, 200)
+  postgres.freeze()
+  try {
+    await pause(1_000) // questions are under way
+    const stops = services.map(async (service) => [await service.stop(), service.output()])
+    for (const [exitCode, output] of await Promise.all(stops))
+      assert.equal(exitCode, 0, `${output}`)
+  } finally {
+    postgres.thaw()
+  }
+})

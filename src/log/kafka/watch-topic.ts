@@ -30,7 +30,7 @@ export async function watchTopic(parts: WatchParts, signal: AbortSignal): Promis
   let stored: readonly StoredPartition[] = []
   while (!signal.aborted) {
     try {
-      stored = await look(parts, stored)
+      stored = await look(parts, stored, signal)
       sink.open(stored.length)
       observe(undefined)
     } catch (error) {
@@ -49,6 +49,7 @@ export async function watchTopic(parts: WatchParts, signal: AbortSignal): Promis
 async function look(
   parts: WatchParts,
   known: readonly StoredPartition[],
+  signal: AbortSignal,
 ): Promise<readonly StoredPartition[]> {
   const { topic, store, tell } = parts
   const found = await topic.describe()
@@ -56,7 +57,7 @@ async function look(
   const isSame = known.length > 0 && known.every(({ topicId }) => topicId === found?.id)
   if (!isSame) await openTopic(topic, store)
   const isLonger = isSame && found !== undefined && found.leaders.length > known.length
-  const stored = await readStored(parts, known, isLonger)
+  const stored = await readStored(parts, known, isLonger, signal)
   const [starts, ends] = [await topic.starts(), await topic.ends()]
   tell(stored.map(({ number, next }) => knownPartition(number, next, ends[number])))
   const lost = lostRecords(topic.name, stored, starts, ends)
@@ -69,9 +70,11 @@ async function readStored(
   { topic, store, member }: WatchParts,
   known: readonly StoredPartition[],
   isLonger: boolean,
+  signal: AbortSignal,
 ): Promise<readonly StoredPartition[]> {
   try {
-    await store.announceApi(member) // before the first click
+    // Before the first click. Not after the last: the process says then that it has left.
+    if (!signal.aborted) await store.announceApi(member)
     if (isLonger) await openTopic(topic, store)
     let stored = await store.readPartitions(topic.name)
     if (stored.length === 0 && known.length > 0) {
