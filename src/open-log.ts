@@ -104,7 +104,7 @@ async function openKafka(parts: LogParts, config: KafkaConfig): Promise<OpenedLo
     state: () => [
       ...(sink ? [logPart(sink)] : []),
       // Clicks are taken without these, and wait in the log.
-      ...(source ? [{ ...source(), isOptional: sink !== undefined }] : []),
+      ...(source ? [{ ...source(), ...(sink && { isOptional: true }) }] : []),
       { name: 'store', trouble: parts.store.trouble, isOptional: true },
     ],
   }
@@ -125,6 +125,7 @@ async function openSource(
   const reader = building.use(new PartitionReader(connection, name))
   const says = tellChanges(logger, 'Clicks cannot be counted, trying again', 'Clicks are counted')
   let trouble: string | undefined = 'no partition is read yet'
+  let logTrouble: string | undefined = trouble
   const source = new KafkaSource({
     topic,
     reader,
@@ -134,8 +135,9 @@ async function openSource(
     batchMax: BATCH_MAX,
     tickMs: tickerMinutes === undefined ? undefined : tickerMinutes * MINUTE_MS,
     times,
-    observe(now) {
+    observe(now, isOfLog) {
       trouble = now
+      if (isOfLog) logTrouble = now
       says(now)
     },
   })
@@ -143,7 +145,12 @@ async function openSource(
   metrics.read.eachPartition = () => source.partitions()
   metrics.read.tickerSeconds = () => (tickerMinutes ?? 0) * 60
   inBackground((signal) => runAggregator(source, store, signal, observe), COUNTING_GRACE_MS)
-  return () => ({ name: 'aggregator', trouble, ...source.state() })
+  return () => ({
+    name: 'aggregator',
+    trouble,
+    isOptional: logTrouble === undefined, // it is the store, which comes back by itself
+    ...source.state(),
+  })
 }
 
 async function openSink(

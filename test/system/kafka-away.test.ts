@@ -12,6 +12,7 @@ import {
   untilComplete,
   untilStatus,
 } from '../support/kafka-app.ts'
+import { metricsOf } from '../support/metrics.ts'
 import { NEEDS_KAFKA } from '../support/topic.ts'
 import { startKafka, type KafkaBroker } from '../support/kafka.ts'
 import { PlainTopic } from '../support/plain-topic.ts'
@@ -85,6 +86,8 @@ test(
     const settings = await settingsOf(topic)
     await using api = await startKafkaApp({ ...settings, ROLE: 'api' })
     await using both = await startKafkaApp({ ...settings, ROLE: 'all' })
+    await using aggregator = await startKafkaApp({ ...settings, ROLE: 'aggregator' })
+    await untilStatus(`${aggregator.origin}/readyz`, 200)
     for (const { origin } of [api, both]) {
       await untilStatus(`${origin}/readyz`, 200)
       await click(origin, CLICKS)
@@ -103,6 +106,11 @@ test(
       assert.deepEqual(await problemOf(`${origin}/stats`), AWAY)
       assert.deepEqual(await problemOf(`${origin}/series?banners=1`), AWAY)
     }
+    await until('the aggregator says that it cannot count', async () => {
+      return (await partOf(aggregator.origin, 'aggregator')).startsWith('The store is away')
+    })
+    assert.equal(await statusOf(`${aggregator.origin}/readyz`), 200)
+    assert.equal((await metricsOf(aggregator.origin)).get('part_up{part="aggregator"}'), 0)
     await postgres.start()
     assert.equal(await untilCounted(api.origin), 4 * CLICKS)
     assert.equal(await statusOf(`${both.origin}/counter/2147483647`, 'POST'), 404)

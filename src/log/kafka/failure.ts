@@ -111,11 +111,18 @@ export function isTooLarge(error: unknown): boolean {
   return apiIdsOf(error).some((id) => ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'].includes(id))
 }
 
+/** It is the log that is away, and not the store behind it. */
+export class LogAway extends AppError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('store_unavailable', message, options)
+  }
+}
+
 /** What the client throws, as what may succeed later. */
-export function brokerAway(cause: unknown): AppError {
+export function brokerAway(cause: unknown): LogAway {
   const refusal = refusalOf(cause)
   const reason = refusal === undefined ? troubleOf(cause) : `it ${refusal.found}`
-  return new AppError('store_unavailable', `Kafka does not answer: ${reason}`, { cause })
+  return new LogAway(`Kafka does not answer: ${reason}`, { cause })
 }
 
 /** What was said in the first place, by each broker. */

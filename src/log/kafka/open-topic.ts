@@ -1,4 +1,5 @@
-import { AppError, OperatorError } from '../../errors.ts'
+import { OperatorError } from '../../errors.ts'
+import { LogAway } from './failure.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
 import type { Topic } from './topic.ts'
 
@@ -22,7 +23,7 @@ export async function openTopic(
     found = await topic.describe()
   }
   if (found === undefined || found.leaders.some((leader) => leader < 0)) {
-    throw new AppError('store_unavailable', `The topic ${topic.name} has no leaders yet.`)
+    throw new LogAway(`The topic ${topic.name} has no leaders yet.`)
   }
   const [starts, ends] = [await topic.starts(), await topic.ends()]
   await store.openPartitions(topic.name, found.id, starts, ends)
@@ -32,7 +33,7 @@ export async function openTopic(
 /** Why the topic cannot be counted from, though it should be there. */
 export function missing(topic: Topic, stored: readonly StoredPartition[]): Error {
   if (topic.missingForMs < MISSING_MAX_MS) {
-    return new AppError('store_unavailable', `The brokers know of no topic ${topic.name}.`)
+    return new LogAway(`The brokers know of no topic ${topic.name}.`)
   }
   return new OperatorError(
     `The topic ${topic.name} was deleted: the store has counted it up to ${positionsOf(stored)}, and the brokers have none of this name. If KAFKA_BROKERS or KAFKA_TOPIC is wrong, correct it. If the topic is gone for good, run "tallymark positions reset", which makes a new one: what was not counted is lost.`,

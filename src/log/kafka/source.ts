@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError, isUnavailable, OperatorError } from '../../errors.ts'
+import { isUnavailable, OperatorError, type AppError } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
 import type { Batch, ClickSource, Outcome, Span } from '../click-log.ts'
 import { cut, type Piece, type Refused } from './cut.ts'
-import { isOutOfRange } from './failure.ts'
+import { isOutOfRange, LogAway } from './failure.ts'
 import { knownPartition, type KnownPartition } from './known-partition.ts'
 import { lostRecords, missing, openTopic } from './open-topic.ts'
 import type { Leases, Mark, PartitionStore } from './partition-store.ts'
@@ -49,8 +49,8 @@ export interface KafkaSourceOptions {
   readonly batchMax: number
   /** Counts only every so many milliseconds of the shared clock; undefined: at once. */
   readonly tickMs?: number | undefined
-  /** Told each time why nothing can be counted, or undefined: it can. */
-  readonly observe: (trouble: string | undefined) => void
+  /** Told each time why nothing can be counted, or undefined: it can. While the store is away it is not of the log. */
+  readonly observe: (trouble: string | undefined, isOfLog: boolean) => void
   /** Shorter in tests. */
   readonly times?: Partial<Times> | undefined
 }
@@ -126,11 +126,11 @@ export class KafkaSource implements ClickSource {
         yield* this.#round(signal)
         failures = 0
         const [silent] = this.#silent.values()
-        observe(silent)
+        observe(silent, true)
       } catch (error) {
         if (!isUnavailable(error)) throw error
         this.#askAnew()
-        if (!signal.aborted) observe(error.message)
+        if (!signal.aborted) observe(error.message, error instanceof LogAway)
         failures += 1
         await sleep(Math.min(retryMinMs * 2 ** failures, retryMaxMs), signal)
       }
@@ -173,7 +173,7 @@ export class KafkaSource implements ClickSource {
     if (failure !== undefined && (!isUnavailable(failure) || this.#topic === undefined))
       throw failure
     if (this.#topic === undefined) {
-      throw new AppError('store_unavailable', 'Kafka does not say where the partitions are.')
+      throw new LogAway('Kafka does not say where the partitions are.')
     }
   }
 
