@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { OperatorError } from '../../errors.ts'
 import { LogAway } from './failure.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
@@ -5,6 +6,11 @@ import type { Topic } from './topic.ts'
 
 /** So long may a topic be missing before it counts as deleted: brokers learn of their topics one after the other. */
 const MISSING_MAX_MS = 10_000
+/**
+ * From one verdict that records are lost to the next, which must be the same: a broker that was deposed without knowing
+ * it may call an older end the latest, until its next word with the controller.
+ */
+export const VERDICT_PAUSE_MS = 5_000
 
 /**
  * Opens the topic: makes it if nothing was ever counted from it, and registers its partitions, of which
@@ -42,10 +48,27 @@ export function missing(topic: Topic, stored: readonly StoredPartition[]): Error
 }
 
 /**
- * What is wrong where the log no longer has what is to be counted next; undefined if nothing is. The
- * positions must be older than the offsets.
+ * What the store has, which `read` asks for, and where the log ends after that. Throws an OperatorError with exit
+ * code 3 if the brokers say twice that the log no longer has what is to be counted next.
  */
-export function lostRecords(
+export async function readCountable(
+  topic: Topic,
+  read: () => Promise<readonly StoredPartition[]>,
+  pauseMs: number,
+): Promise<{ readonly stored: readonly StoredPartition[]; readonly ends: readonly bigint[] }> {
+  for (let isSaid = false; ; isSaid = true) {
+    const stored = await read() // before the offsets, which are never below it
+    const [starts, ends] = [await topic.starts(), await topic.ends()]
+    const lost = lostRecords(topic.name, stored, starts, ends)
+    if (lost === undefined) return { stored, ends }
+    if (isSaid) throw new OperatorError(lost, { exitCode: 3 })
+    await pause(pauseMs)
+    await topic.describe() // others may lead by now
+  }
+}
+
+/** What is wrong where the log no longer has what is to be counted next; undefined if nothing is. */
+function lostRecords(
   topic: string,
   stored: readonly StoredPartition[],
   starts: readonly bigint[],

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { isUnavailable, OperatorError, type AppError } from '../../errors.ts'
+import { isUnavailable, type AppError } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
 import type { Batch, ClickSource, Outcome, Span } from '../click-log.ts'
 import { cut, type Piece, type Refused } from './cut.ts'
 import { isOutOfRange, LogAway } from './failure.ts'
 import { knownPartition, type KnownPartition } from './known-partition.ts'
-import { lostRecords, missing, openTopic } from './open-topic.ts'
+import { missing, openTopic, readCountable, VERDICT_PAUSE_MS } from './open-topic.ts'
 import type { Leases, Mark, PartitionStore } from './partition-store.ts'
 import type { Fetched, PartitionReader } from './reader.ts'
 import { Ticker } from './ticker.ts'
@@ -30,6 +30,7 @@ const TIMES = {
   idleMs: 100,
   retryMinMs: 50,
   retryMaxMs: 500,
+  verdictPauseMs: VERDICT_PAUSE_MS,
 } as const
 /** How long a stop may take to count what is left, if nobody else is there to. */
 const DRAIN_MS = 2_000
@@ -292,9 +293,7 @@ export class KafkaSource implements ClickSource {
   /** Throws if the log no longer has what is to be counted next. */
   async #checkRange(): Promise<void> {
     const { topic, store } = this.#options
-    const stored = await store.readPartitions(topic.name)
-    const lost = lostRecords(topic.name, stored, await topic.starts(), await topic.ends())
-    if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
+    await readCountable(topic, () => store.readPartitions(topic.name), this.#times.verdictPauseMs)
   }
 
   #spanOf(number: number, { to }: Piece): Span {

@@ -4,13 +4,13 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { aggregate } from '../../../src/aggregator/aggregate.ts'
 import { runAggregator } from '../../../src/aggregator/aggregator.ts'
-import { AppError, BatchRejected } from '../../../src/errors.ts'
+import { AppError, BatchRejected, OperatorError } from '../../../src/errors.ts'
 import type { PartitionStore } from '../../../src/log/kafka/partition-store.ts'
 import { KafkaSource, type KafkaSourceOptions } from '../../../src/log/kafka/source.ts'
 import type { Aggregate } from '../../../src/store/count-store.ts'
 import { FakeLog, FakePartitions } from '../../support/fake-partitions.ts'
 
-const TIMES = { renewalMs: 20, paceMs: 0, idleMs: 5 }
+const TIMES = { renewalMs: 20, paceMs: 0, idleMs: 5, verdictPauseMs: 20 }
 const DEADLINE_MS = 20_000
 const FINE = { weather: [], told: [] }
 
@@ -110,6 +110,54 @@ test('a broker that was silent is forgotten when it leads nothing that is counte
   await until(() => told.at(-1) === undefined)
   stop.abort()
   await running
+})
+
+/** Its first answers, so many, are those of a broker that was deposed before the last record came. */
+class DeposedLog extends FakeLog {
+  #staleEnds: number
+
+  constructor(clock: () => number, staleEnds: number) {
+    super(1, clock)
+    this.#staleEnds = staleEnds
+  }
+
+  override async ends() {
+    const ends = await super.ends()
+    return this.#staleEnds-- > 0 ? ends.map((end) => end - 1n) : ends
+  }
+}
+
+/** Everything but the last record is counted already; then clicks go on. */
+async function countBehind(staleEnds: number): Promise<OnlyPartitions> {
+  let now = 0
+  const clock = (): number => (now += 1)
+  const log = new DeposedLog(clock, staleEnds)
+  const store = new OnlyPartitions(log, clock, FINE)
+  fill(log, 1, 2, 3)
+  store.next[0] = 3n
+  const stop = new AbortController()
+  const running = runAggregator(sourceOf(log, store), store, stop.signal)
+  await Promise.race([until(() => store.completeUntil[0] !== 0), running])
+  fill(log, 4)
+  await Promise.race([until(() => store.next[0] === 4n), running])
+  stop.abort()
+  await running
+  return store
+}
+
+test('I17: one word of a deposed broker that the log ends before what was counted is not believed', async () => {
+  // openTopic asks for the ends first, then the mark does, then whoever doubts it.
+  const store = await countBehind(3)
+  assert.equal(store.counted.length, 1)
+})
+
+test('I17: said twice, it ends the aggregator', async () => {
+  await assert.rejects(countBehind(Infinity), (error) => {
+    assert.ok(error instanceof OperatorError)
+    assert.equal(error.exitCode, 3)
+    assert.match(error.message, /partition 0 ends at offset 2, and 3 is counted/)
+    return true
+  })
 })
 
 test('of a batch that the store rejects, all is counted but the record at fault', async () => {

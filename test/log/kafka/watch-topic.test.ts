@@ -33,6 +33,39 @@ test('a topic that was closed meanwhile is opened again before clicks go on', as
   await watching
 })
 
+test('I17: clicks are refused when brokers say twice that the log ends before what was counted', async (t) => {
+  const topic = new DeposedLog(1, () => 0)
+  const store = new FakePartitions(topic, () => 0, { weather: [], told: [] })
+  store.next[0] = 1n
+  const stop = new AbortController()
+  t.after(() => stop.abort())
+  const said: string[] = []
+  const sink = {
+    open: () => void said.push('open'),
+    doubt: (trouble: string) => void said.push(trouble),
+    refuse: (reason: string) => void said.push(reason),
+  }
+  const parts = { topic, store, sink, member: 'this process', observe: () => {}, tell: () => {} }
+  const watching = watchTopic({ ...parts, verdictPauseMs: 1 }, stop.signal)
+  topic.staleEnds = 2 // that of the opening, and one verdict
+  await until(() => said.length > 0)
+  assert.deepEqual(said, ['open'])
+  topic.staleEnds = Infinity
+  await until(() => said.at(-1) !== 'open')
+  assert.match(said.at(-1) ?? '', /partition 0 ends at offset 0, and 1 is counted/)
+  stop.abort()
+  await watching
+})
+
+class DeposedLog extends FakeLog {
+  /** How many answers are still those of a broker that was deposed before the only record came. */
+  staleEnds = 0
+
+  override async ends() {
+    return (await super.ends()).map(() => (this.staleEnds-- > 0 ? 0n : 1n))
+  }
+}
+
 class ClosablePartitions extends FakePartitions {
   isOpen = false
 
