@@ -374,6 +374,7 @@ export class KafkaSource implements ClickSource {
       )
       if (behind.length === 0 || performance.now() > until) break
       yield* this.#read(new Map(behind.map(({ number }) => [number, this.#next.get(number) ?? 0n])))
+      if (this.#silent.size > 0) await pause(this.#times.retryMinMs) // it may have failed at once
     }
     await this.#renew() // stores the marks that are reached
   }

@@ -80,6 +80,34 @@ test('a stop counts what the log holds then, even if its broker takes long to sa
   assert.deepEqual(store.next, [3n])
 })
 
+test('a stop pauses before it asks a broker again that fails at once', async () => {
+  let isStopping = false
+  let fetches = 0
+  class HalfLog extends FakeLog {
+    override async describe() {
+      return { ...(await super.describe()), leaders: [1, 2] }
+    }
+    override async fetch(leader: number, id: string, wanted: ReadonlyMap<number, bigint>) {
+      if (isStopping) fetches += 1
+      if (leader === 2) throw new AppError('store_unavailable', 'it is gone')
+      return super.fetch(leader, id, wanted)
+    }
+  }
+  let now = 0
+  const clock = (): number => (now += 1)
+  const log = new HalfLog(2, clock)
+  const store = new OnlyPartitions(log, clock, FINE)
+  fill(log, 1)
+  log.append(1, { bannerId: 2, tally: 'click', at: 0 })
+  const stop = new AbortController()
+  const running = runAggregator(sourceOf(log, store), store, stop.signal)
+  await until(() => store.next[0] === 1n)
+  isStopping = true
+  stop.abort()
+  await running
+  assert.ok(fetches < 1_000, `it was asked ${fetches} times`)
+})
+
 test('a broker that was silent is forgotten when it leads nothing that is counted here', async () => {
   class TwoLeaders extends FakeLog {
     override async describe() {
