@@ -4,7 +4,7 @@ import { fail, ok, type Check } from './check.ts'
 import type { Config } from './config.ts'
 import { AppError, isUnavailable, OperatorError } from './errors.ts'
 import type { DeadLetterStore, Retried } from './log/kafka/dead-letters.ts'
-import { positionsOf, type Move, type Positions } from './log/kafka/positions.ts'
+import { positionsOf, type Move, type StoredPositions } from './log/kafka/positions.ts'
 import type { Description, KafkaTopic } from './log/kafka/topic.ts'
 import type { PostgresDatabase } from './store/postgres/database.ts'
 
@@ -41,9 +41,16 @@ export async function inspectLog(config: Config, isStoreAway: boolean): Promise<
   const { inspectKafka } = await import('./log/kafka/inspect.ts')
   return await inspectKafka(clickLog, {
     keyRetentionMs,
-    readPartitions: () => ask(() => partitions.readPartitions(clickLog.topic)),
+    readPartitions: () => ask(async () => (await storedOf(partitions, clickLog.topic)).stored),
     drainState: () => ask(() => partitions.drainState()),
   })
+}
+
+/** Also of a topic that is closed: it was counted. */
+async function storedOf(partitions: PostgresDatabase['partitions'], topic: string) {
+  const open = await partitions.readPartitions(topic)
+  const stored = open.length > 0 ? open : await partitions.readClosed(topic)
+  return { stored, isClosed: open.length < stored.length }
 }
 
 function notDrained(reason: string | undefined): Check {
@@ -58,7 +65,7 @@ function notDrained(reason: string | undefined): Check {
 export interface PositionsVisit extends AsyncDisposable {
   /** Names brokers and topic. */
   readonly label: string
-  read(): Promise<Positions>
+  read(): Promise<StoredPositions>
   /** Makes the topic if there is none. Throws an OperatorError while somebody counts. */
   reset(moves: readonly Move[]): Promise<void>
 }
@@ -78,11 +85,11 @@ export async function visitPositions({ store, clickLog }: Config): Promise<Posit
   return {
     label: clickLog.label,
     async read() {
-      const stored = await partitions.readPartitions(clickLog.topic) // before the ends of the log
+      const { stored, isClosed } = await storedOf(partitions, clickLog.topic) // before the ends of the log
       return await ofKafka(async () => {
         const found = await topic.describe()
         const ranges = found === undefined ? [] : await rangesOf(topic)
-        return positionsOf(found?.id, stored, ranges)
+        return { ...positionsOf(found?.id, stored, ranges), isClosed }
       })
     },
     async reset(moves) {

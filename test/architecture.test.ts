@@ -59,6 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'registry',
     'log/kafka/dead-letters.ts',
     'log/kafka/positions.ts',
+    'log/kafka/topic-checks.ts',
     'store/import-store.ts',
     'store/copy.ts',
   ],

@@ -5,8 +5,10 @@ import {
   type Move,
   type Position,
   type Positions,
+  type StoredPositions,
   type Target,
 } from '../log/kafka/positions.ts'
+import { waitingText } from '../log/kafka/topic-checks.ts'
 import { visitPositions } from '../visit-log.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
@@ -54,6 +56,8 @@ Example:
 
 const ANOTHER_TOPIC =
   'The topic was deleted and made anew since it was counted: what was not counted of the old one is lost.'
+const CLOSED =
+  'The topic is closed: another one, or none, has taken its place. A start with it goes on from here.'
 const NO_TOPIC = 'The brokers have no topic of this name.'
 
 async function show(args: readonly string[]): Promise<number> {
@@ -64,11 +68,12 @@ async function show(args: readonly string[]): Promise<number> {
   return 0
 }
 
-function shownOf(label: string, found: Positions): string {
-  const { topicId, isAnotherTopic, partitions } = found
+function shownOf(label: string, found: StoredPositions): string {
+  const { topicId, isAnotherTopic, isClosed, partitions } = found
   const lines = [label, '']
   if (topicId === undefined) lines.push(NO_TOPIC, '')
   else if (isAnotherTopic) lines.push(ANOTHER_TOPIC, '')
+  if (isClosed) lines.push(CLOSED, '')
   const columns = [
     { heading: 'partition', isNumber: true },
     { heading: 'position', isNumber: true },
@@ -87,15 +92,16 @@ function shownOf(label: string, found: Positions): string {
   ])
   if (rows.length > 0) lines.push(...textTable(columns, rows), '')
   if (topicId !== undefined && !isAnotherTopic) {
-    lines.push(`${sumOf(partitions)} records are waiting`)
+    lines.push(waitingText(sumOf(partitions)))
   }
   return `${lines.join('\n').trimEnd()}\n`
 }
 
-function jsonOf({ topicId, isAnotherTopic, partitions }: Positions): string {
+function jsonOf({ topicId, isAnotherTopic, isClosed, partitions }: StoredPositions): string {
   const json = {
     topicId: topicId ?? null,
     isAnotherTopic,
+    isClosed,
     partitions: partitions.map((position) => ({
       partition: position.number,
       position: numberOf(position.next),

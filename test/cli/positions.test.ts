@@ -177,6 +177,27 @@ test('O16: nothing is reset while somebody counts', NEEDS_KAFKA, async () => {
   assert.match(stderr, /is being counted: stop every process with ROLE=aggregator or ROLE=all/)
 })
 
+test('a topic that is closed is shown as it was counted', NEEDS_KAFKA, async () => {
+  const place = await countedTopic()
+  await setPositions(place.url, place.options.topic, [5, 5])
+  {
+    await using store = await openAt(place.url)
+    await store.partitions.openPartitions('another', randomUUID(), [0n])
+  }
+  const { stdout } = await run(place, 'show')
+  assert.match(stdout, /^The topic is closed: another one, or none, has taken its place\./m)
+  assert.match(stdout, /^ {8}0 {9}5 {10}0 {8}5 {8}0 {2}\S+Z$/m)
+  assert.match(stdout, /^0 records are waiting$/m)
+  await append(place.options, 1, ['{}'])
+  assert.match((await run(place, 'show')).stdout, /^1 record is waiting$/m)
+  const earliest = await run(place, 'reset', '--to', 'earliest', '--yes')
+  assert.match(earliest.stdout, /^ {8}0 {9}5 {4}0 {2}0 to 4 are counted again$/m)
+  assert.deepEqual(await shown(place), [
+    [0, 0, 5, 5],
+    [0, 0, 6, 6],
+  ])
+})
+
 const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
 
 test(

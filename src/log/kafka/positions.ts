@@ -11,6 +11,11 @@ export interface Positions {
   readonly partitions: readonly Position[]
 }
 
+export interface StoredPositions extends Positions {
+  /** Another topic, or none, has taken its place since it was counted. */
+  readonly isClosed: boolean
+}
+
 export interface Position {
   readonly number: number
   /** The offset of the next record to count; undefined: nothing was ever counted from here. */

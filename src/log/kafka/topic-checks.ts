@@ -239,13 +239,17 @@ export function countedCheck(
       drain.state === 'open' ? `${all}; not drained, as ${drain.reason}` : `drained: ${all}`,
     )
   }
-  const found = `${waiting} records are waiting`
+  const found = waitingText(waiting)
   const completeUntil = Math.min(...stored.map((each) => each.completeUntil))
   const lagMsMax = LAG_MS_MAX + (options.tickerMinutes ?? 0) * MINUTE_MS
   if (stored.length > 0 && options.now - completeUntil <= lagMsMax) return ok('counted', found)
   const since =
     stored.length === 0 ? 'none was ever counted' : `complete until ${isoOf(completeUntil)}`
   return warn('counted', `${found}; ${since}`, 'start a process with ROLE=all or ROLE=aggregator')
+}
+
+export function waitingText(records: bigint): string {
+  return records === 1n ? '1 record is waiting' : `${records} records are waiting`
 }
 
 function isoOf(instant: number): string {

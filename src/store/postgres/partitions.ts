@@ -50,7 +50,16 @@ export class PostgresPartitions implements PartitionStore {
   }
 
   async readPartitions(topic: string): Promise<readonly StoredPartition[]> {
-    const partitions = await this.#ask<StoredRow[]>(this.#leases, readPartitions(topic))
+    return await this.#read(topic, true)
+  }
+
+  /** Those of a topic whose place another one, or none, has taken. */
+  async readClosed(topic: string): Promise<readonly StoredPartition[]> {
+    return await this.#read(topic, false)
+  }
+
+  async #read(topic: string, isOpen: boolean): Promise<readonly StoredPartition[]> {
+    const partitions = await this.#ask<StoredRow[]>(this.#leases, readPartitions(topic, isOpen))
     return partitions.map(({ next, ...partition }) => ({ ...partition, next: BigInt(next) }))
   }
 
@@ -222,7 +231,7 @@ function answerOf(call: string, values: readonly unknown[]): Statement {
   }
 }
 
-function readPartitions(topic: string): Statement {
+function readPartitions(topic: string, isOpen: boolean): Statement {
   return {
     name: 'read_partitions',
     text: `
@@ -237,8 +246,8 @@ function readPartitions(topic: string): Statement {
         '[]'
       ) as answer
       from partitions join positions using (source)
-      where topic = $1 and is_open`,
-    values: [topic],
+      where topic = $1 and is_open = $2`,
+    values: [topic, isOpen],
   }
 }
 
