@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { encodeRecord } from '../../src/log/kafka/record.ts'
-import { addBanners, batchIn, TOPIC } from '../support/partitions.ts'
+import { addBanners, batchIn, openEmpty, TOPIC } from '../support/partitions.ts'
 import { clickOf, emptyDatabase, openAt, sumOf } from '../support/postgres-store.ts'
 import { runCommand, temporaryFolder } from '../support/service.ts'
 
@@ -12,7 +12,7 @@ async function place() {
   const { url } = await emptyDatabase()
   const store = await openAt(url)
   await addBanners(store)
-  await store.partitions.openPartitions(TOPIC, randomUUID(), [0n])
+  await openEmpty(store.partitions, TOPIC, randomUUID(), [0n])
   const contents = [
     Buffer.from(`no click, but \u001b[2J${'long '.repeat(20)}`),
     Buffer.from([0xff, 0x00]),

@@ -13,6 +13,7 @@ import {
   deleteTopic,
   topicAt,
 } from '../support/kafka-topics.ts'
+import { openEmpty } from '../support/partitions.ts'
 import { emptyDatabase, openAt } from '../support/postgres-store.ts'
 import { runCommand, serviceEnvironment, temporaryFolder } from '../support/service.ts'
 
@@ -27,7 +28,7 @@ async function countedTopic() {
   await append(options, 1, RECORDS)
   const { url } = await emptyDatabase()
   await using store = await openAt(url)
-  await store.partitions.openPartitions(options.topic, topicId, [0n, 0n])
+  await openEmpty(store.partitions, options.topic, topicId, [0n, 0n])
   await setPositions(url, options.topic, [3, 5])
   const settings = {
     DATABASE_URL: url,
@@ -182,7 +183,7 @@ test('a topic that is closed is shown as it was counted', NEEDS_KAFKA, async () 
   await setPositions(place.url, place.options.topic, [5, 5])
   {
     await using store = await openAt(place.url)
-    await store.partitions.openPartitions('another', randomUUID(), [0n])
+    await openEmpty(store.partitions, 'another', randomUUID(), [0n])
   }
   const { stdout } = await run(place, 'show')
   assert.match(stdout, /^The topic is closed: another one, or none, has taken its place\./m)

@@ -6,7 +6,7 @@ import type { Click } from '../../src/click.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresDatabase, PostgresOptions } from '../../src/store/postgres/database.ts'
 import { hold, mergedSums, runSql } from '../support/database.ts'
-import { addBanners, batchIn, TOPIC } from '../support/partitions.ts'
+import { addBanners, batchIn, openEmpty, TOPIC } from '../support/partitions.ts'
 import {
   clickOf,
   emptyDatabase,
@@ -34,7 +34,7 @@ async function withLetters(
   const { url } = await emptyDatabase()
   const store = await openAt(url, options)
   await addBanners(store)
-  await store.partitions.openPartitions(TOPIC, randomUUID(), [0n])
+  await openEmpty(store.partitions, TOPIC, randomUUID(), [0n])
   const suspects = contents.map((content, at) => record(BigInt(at), content))
   await store.commit(batchIn(0, 0n, BigInt(contents.length), { suspects }))
   return { url, store, letters: store.deadLetters }

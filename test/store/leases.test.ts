@@ -10,6 +10,7 @@ import {
   completeUntilOf,
   LEASE_MS,
   letPass,
+  openEmpty,
   TOPIC,
 } from '../support/partitions.ts'
 import { clickOf, emptyDatabase, NOON, openAt } from '../support/postgres-store.ts'
@@ -17,7 +18,7 @@ import { clickOf, emptyDatabase, NOON, openAt } from '../support/postgres-store.
 async function opened(partitions: number) {
   const { url } = await emptyDatabase()
   const store = await openAt(url)
-  await store.partitions.openPartitions(TOPIC, randomUUID(), Array<bigint>(partitions).fill(0n))
+  await openEmpty(store.partitions, TOPIC, randomUUID(), Array<bigint>(partitions).fill(0n))
   return { url, store }
 }
 

@@ -6,7 +6,7 @@ import { BatchRejected } from '../../src/errors.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
 import type { PostgresOptions } from '../../src/store/postgres/database.ts'
 import { hold, mergedSums, runSql } from '../support/database.ts'
-import { addBanners, batchIn, completeUntilOf, TOPIC } from '../support/partitions.ts'
+import { addBanners, batchIn, completeUntilOf, openEmpty, TOPIC } from '../support/partitions.ts'
 import {
   batchOf,
   clickOf,
@@ -22,7 +22,7 @@ async function opened(options: Partial<PostgresOptions> = {}) {
   const store = await openAt(url, options)
   await addBanners(store)
   const topicId = randomUUID()
-  await store.partitions.openPartitions(TOPIC, topicId, [0n, 0n])
+  await openEmpty(store.partitions, TOPIC, topicId, [0n, 0n])
   return { url, store, topicId }
 }
 

@@ -16,6 +16,7 @@ import {
   letPass,
   nextsOf,
   opened,
+  openEmpty,
   TOPIC,
 } from '../support/partitions.ts'
 import {
@@ -43,7 +44,7 @@ test('the first time a topic is counted from where its log starts, also by proce
     `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
   )
   const opening = Promise.all(
-    stores.map((each) => each.partitions.openPartitions(TOPIC, topicId, [5n, 0n, 7n])),
+    stores.map((each) => openEmpty(each.partitions, TOPIC, topicId, [5n, 0n, 7n])),
   )
   await lock.waiting('open_partitions', stores.length)
   await lock.free()
@@ -56,7 +57,7 @@ test('the first time a topic is counted from where its log starts, also by proce
   assert.ok(stored.every(({ completeUntil }) => completeUntil >= before))
   await addBanners(store)
   assert.equal(await store.commit(batchIn(2, 7n, 9n, { clicks: [clickOf(1)] })), 'counted')
-  await store.partitions.openPartitions(TOPIC, topicId, [6n, 6n, 6n])
+  await openEmpty(store.partitions, TOPIC, topicId, [6n, 6n, 6n])
   assert.deepEqual(await nextsOf(store), [5n, 0n, 9n])
   await untilMerged(url)
   assert.equal(await sumOf(store), 1)
@@ -78,7 +79,7 @@ test('partitions that are added begin at 0, and take nothing back from completeU
   await using _ = store
   const ahead = store.clock.now() + 60_000 // as after a clock that went back
   await completeBy(store, ahead)
-  await partitions.openPartitions(TOPIC, topicId, [5n, 4n, 4n])
+  await openEmpty(partitions, TOPIC, topicId, [5n, 4n, 4n])
   assert.deepEqual(await nextsOf(store), [5n, 0n, 0n])
   assert.deepEqual(await completeUntilOf(store), [ahead, ahead, ahead])
   await store.commit(batchIn(2, 0n, 1n, { clicks: [clickOf(1)] }))
@@ -118,7 +119,7 @@ test('a topic is complete until it is opened, however long that took: answers do
     url,
     `select pg_advisory_xact_lock(hashtext('tallymark partitions'))`,
   )
-  const opening = store.partitions.openPartitions(TOPIC, randomUUID(), [0n, 0n])
+  const opening = openEmpty(store.partitions, TOPIC, randomUUID(), [0n, 0n])
   await lock.waiting('open_partitions', 1)
   await pause(20)
   const { completeUntil: before } = await other.totals('click', [ALWAYS])
@@ -133,7 +134,7 @@ test('a topic that was made anew is refused with exit code 3, and nothing is cha
   await using _ = store
   const before = await partitions.readPartitions(TOPIC)
   const anew = randomUUID()
-  await assert.rejects(partitions.openPartitions(TOPIC, anew, [0n, 0n, 0n]), {
+  await assert.rejects(openEmpty(partitions, TOPIC, anew, [0n, 0n, 0n]), {
     name: 'OperatorError',
     exitCode: 3,
     message: new RegExp(
@@ -224,7 +225,7 @@ test('a log is not drained while a process puts clicks into it', async () => {
     exitCode: 1,
     message: `The click log clicks is not counted to its end: ${reason}. Start again with KAFKA_BROKERS (ROLE=aggregator suffices) until "tallymark doctor" says that it is drained.`,
   })
-  await partitions.openPartitions(TOPIC, topicId, [0n]) // an ordinary start is not refused
+  await openEmpty(partitions, TOPIC, topicId, [0n]) // an ordinary start is not refused
   await letPass(url, 10_100)
   assert.deepEqual(await partitions.drainState(), { state: 'drained' })
 })
@@ -289,7 +290,7 @@ test('a log that was closed is opened again where it was, complete until then', 
   await partitions.closePartitions()
   await pause(50)
   const before = store.clock.now() - 10
-  await partitions.openPartitions(TOPIC, topicId, [2n])
+  await openEmpty(partitions, TOPIC, topicId, [2n])
   const [stored] = await partitions.readPartitions(TOPIC)
   assert.equal(stored?.next, 4n)
   assert.ok(stored.completeUntil >= before)
@@ -302,7 +303,7 @@ test('another topic takes the place of a drained one only', async () => {
   const api = randomUUID()
   await partitions.announceApi(api)
   await partitions.announceApi(api, first)
-  const open = () => partitions.openPartitions('other', randomUUID(), [3n])
+  const open = () => openEmpty(partitions, 'other', randomUUID(), [3n])
   await assert.rejects(open(), {
     name: 'OperatorError',
     exitCode: 1,
@@ -335,7 +336,7 @@ test('a database without partitions gains them, and keeps what it has', async ()
   assert.equal(await sumOf(store), 7)
   await store.open('writer:b', 0n)
   await store.commit(batchOf('writer:b', 0n, [clickOf(1)]))
-  await store.partitions.openPartitions(TOPIC, randomUUID(), [0n])
+  await openEmpty(store.partitions, TOPIC, randomUUID(), [0n])
   await store.commit(batchIn(0, 0n, 1n, { clicks: [clickOf(1)] }))
   assert.equal(await sumOf(store), 9)
   await untilMerged(url)

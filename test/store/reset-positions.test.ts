@@ -10,6 +10,7 @@ import {
   letPass,
   nextsOf,
   opened,
+  openEmpty,
   TOPIC,
 } from '../support/partitions.ts'
 import { clickOf, NOON, sumOf, untilMerged } from '../support/postgres-store.ts'
@@ -74,7 +75,7 @@ test('a topic that was made anew is counted after a reset, from the targets or f
       [3, 4n],
     ],
   )
-  await partitions.openPartitions(TOPIC, anew, [0n, 0n, 0n, 0n])
+  await openEmpty(partitions, TOPIC, anew, [0n, 0n, 0n, 0n])
   assert.deepEqual(await nextsOf(store), [2n, 0n, 0n, 4n])
   assert.ok((await completeUntilOf(store)).every((instant, at) => instant >= (before[at] ?? 0)))
   await store.commit(batchIn(1, 0n, 9n, { clicks: [clickOf(1)] }))

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { aggregate } from '../../src/aggregator/aggregate.ts'
 import type { Click } from '../../src/click.ts'
 import type { Suspect } from '../../src/log/click-log.ts'
+import type { PartitionStore } from '../../src/log/kafka/partition-store.ts'
 import type { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { runSql } from './database.ts'
 import { emptyDatabase, openAt } from './postgres-store.ts'
@@ -49,12 +50,22 @@ export async function completeUntilOf(store: PostgresDatabase): Promise<number[]
   return partitions.map(({ completeUntil }) => completeUntil)
 }
 
+/** Registers a topic that holds no record from these offsets on. */
+export function openEmpty(
+  partitions: Pick<PartitionStore, 'openPartitions'>,
+  topic: string,
+  topicId: string,
+  starts: readonly bigint[],
+): Promise<void> {
+  return partitions.openPartitions(topic, topicId, starts, starts)
+}
+
 /** A store with banners 1 to 3 whose topic begins at these offsets. */
 export async function opened(starts: readonly bigint[], topicId = randomUUID()) {
   const { url } = await emptyDatabase()
   const store = await openAt(url)
   await addBanners(store)
-  await store.partitions.openPartitions(TOPIC, topicId, starts)
+  await openEmpty(store.partitions, TOPIC, topicId, starts)
   return { url, store, topicId, partitions: store.partitions }
 }
 

@@ -136,7 +136,8 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
     } catch (error) {
       isTaken = false
       this.#clicks.giveUp()
-      // Of a topic whose max.message.bytes is small: the next ones fit, or those after them.
+      // Of a topic whose max.message.bytes is small: the next ones fit, or those after them. It never grows
+      // again: a limit that was raised is used after the next start.
       if (isTooLarge(error)) this.#sendMax = Math.ceil(clicks.length / 2)
     }
     this.#trouble = isTaken ? undefined : 'the broker does not take clicks'

@@ -38,7 +38,7 @@ export class PostgresPartitions implements PartitionStore {
     topic: string,
     topicId: string,
     starts: readonly bigint[],
-    ends = starts,
+    ends: readonly bigint[],
   ): Promise<void> {
     const opening = openPartitions(topic, topicId, starts, ends)
     const { counted_id: countedId, other } = await this.#ask<OpenAnswer>(this.#upkeep, opening)
