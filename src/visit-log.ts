@@ -140,7 +140,7 @@ async function ofKafka<T>(work: () => Promise<T>): Promise<T> {
 
 /** Records that could not be counted. */
 export interface DeadLettersVisit
-  extends Pick<DeadLetterStore, 'list' | 'count' | 'drop'>, AsyncDisposable {
+  extends Pick<DeadLetterStore, 'list' | 'count' | 'missing' | 'drop'>, AsyncDisposable {
   retry(ids: readonly number[] | 'all'): Promise<Retried>
 }
 
@@ -159,6 +159,7 @@ export async function visitDeadLetters({ store }: Config): Promise<DeadLettersVi
   return {
     list: (page) => deadLetters.list(page),
     count: () => deadLetters.count(),
+    missing: (ids) => deadLetters.missing(ids),
     drop: (ids) => deadLetters.drop(ids),
     retry: (ids) => deadLetters.retry(decodeRecord, ids),
     [Symbol.asyncDispose]: () => built.disposeAsync(),

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer'
+import { OperatorError } from '../errors.ts'
 import type { DeadLetter } from '../log/kafka/dead-letters.ts'
 import { visitDeadLetters, type DeadLettersVisit } from '../visit-log.ts'
+import { amountOf } from './amount.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import { isConfirmed } from './confirm.ts'
@@ -24,7 +26,8 @@ them for good, and asks first.
   --all        every one there is
   --yes        do not ask
 
-Exit code: 0, or 1 if a record that was to be counted is still a dead letter.
+Exit code: 0, or 1 if a record that was to be counted is still a dead letter, or
+if an id is none; then nothing is done.
 
 Example:
   tallymark banners add "Autumn sale" --id 4711
@@ -66,7 +69,7 @@ async function list(args: readonly string[]): Promise<number> {
   const count = await visit.count()
   if (rows.length > 0) await print(`${textTable(COLUMNS, rows).join('\n')}\n\n`)
   const more = rows.length < count ? `, of which the first ${rows.length} are shown` : ''
-  await print(`${count} dead letters${more}\n`)
+  await print(`${amountOf(count, 'dead letter')}${more}\n`)
   return 0
 }
 
@@ -122,11 +125,11 @@ async function* jsonOf(visit: DeadLettersVisit, limit: number): AsyncGenerator<s
 async function retry(args: readonly string[]): Promise<number> {
   const { ids } = whichOf(args, false)
   await using visit = await visitDeadLetters(readCommandConfig())
+  await checkIds(visit, ids)
   const { counted, duplicates, left } = await visit.retry(ids)
-  const lines = [`Counted ${counted}; dead letters still: ${left}.`]
+  const lines = [`Counted ${counted}; ${left} could not be.`]
   if (duplicates > 0) lines.push(`Clicks that had been counted before by their key: ${duplicates}.`)
-  const gone = ids === 'all' ? 0 : ids.length - counted - duplicates - left
-  if (gone > 0) lines.push(`Ids that are no dead letters: ${gone}.`)
+  lines.push(`${amountOf(await visit.count(), 'dead letter')} left.`)
   await print(`${lines.join('\n')}\n`)
   return left > 0 ? 1 : 0
 }
@@ -134,12 +137,24 @@ async function retry(args: readonly string[]): Promise<number> {
 async function drop(args: readonly string[]): Promise<number> {
   const { ids, isSaid } = whichOf(args, true)
   await using visit = await visitDeadLetters(readCommandConfig())
+  await checkIds(visit, ids)
   const count = ids === 'all' ? await visit.count() : ids.length
-  await print(`${count} dead letters would be forgotten, and never be counted.\n`)
+  await print(`${amountOf(count, 'dead letter')} would be forgotten, and never be counted.\n`)
   if (!(await isConfirmed(isSaid))) return 1
   const dropped = ids === 'all' ? await dropAll(visit) : await visit.drop(ids)
   await print(`Dropped ${dropped}.\n`)
   return 0
+}
+
+async function checkIds(
+  visit: Pick<DeadLettersVisit, 'missing'>,
+  ids: readonly number[] | 'all',
+): Promise<void> {
+  const missing = ids === 'all' ? [] : await visit.missing(ids)
+  if (missing.length === 0) return
+  throw new OperatorError(
+    `No dead letter has the id ${missing.join(', ')}; "tallymark dead-letters list" shows which there are.`,
+  )
 }
 
 async function dropAll(visit: Pick<DeadLettersVisit, 'list' | 'drop'>): Promise<number> {

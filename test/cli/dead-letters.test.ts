@@ -7,6 +7,8 @@ import { addBanners, batchIn, openEmpty, TOPIC } from '../support/partitions.ts'
 import { clickOf, emptyDatabase, openAt, sumOf } from '../support/postgres-store.ts'
 import { runCommand, temporaryFolder } from '../support/service.ts'
 
+const SHOWN = '"tallymark dead-letters list" shows which there are.'
+
 /** Four dead letters: text, bytes that are none, and two clicks of banner 4, which is not known. */
 async function place() {
   const { url } = await emptyDatabase()
@@ -65,18 +67,26 @@ test('O16: dead letters are counted once their banner is known', async () => {
   const early = await here.run('retry', '3')
   assert.deepEqual(early, {
     exitCode: 1,
-    stdout: 'Counted 0; dead letters still: 1.\n',
+    stdout: 'Counted 0; 1 could not be.\n4 dead letters left.\n',
     stderr: '',
   })
   await here.store.addAll([{ id: 4, name: 'late', url: null, status: 'active' }], 'always')
-  const one = await here.run('retry', '3', '3', '9')
+  assert.deepEqual(await here.run('retry', '3', '9', '8'), {
+    exitCode: 1,
+    stdout: '',
+    stderr: `tallymark: No dead letter has the id 8, 9; ${SHOWN}\n`,
+  })
+  const one = await here.run('retry', '3', '3')
   assert.deepEqual(one, {
     exitCode: 0,
-    stdout: 'Counted 1; dead letters still: 0.\nIds that are no dead letters: 1.\n',
+    stdout: 'Counted 1; 0 could not be.\n3 dead letters left.\n',
     stderr: '',
   })
   const all = await here.run('retry', '--all')
-  assert.deepEqual([all.exitCode, all.stdout], [1, 'Counted 1; dead letters still: 2.\n'])
+  assert.deepEqual(
+    [all.exitCode, all.stdout],
+    [1, 'Counted 1; 2 could not be.\n2 dead letters left.\n'],
+  )
   assert.equal(await sumOf(here.store), 2)
 })
 
@@ -85,8 +95,13 @@ test('O16: dead letters are dropped if that is said', async () => {
   const unasked = await here.run('drop', '1')
   assert.equal(unasked.exitCode, 2)
   assert.match(unasked.stderr, /this is no terminal, so it cannot ask; add --yes to do it/)
+  assert.deepEqual(await here.run('drop', '1', '99', '--yes'), {
+    exitCode: 1,
+    stdout: '',
+    stderr: `tallymark: No dead letter has the id 99; ${SHOWN}\n`,
+  })
   const one = await here.run('drop', '1', '--yes')
-  assert.match(one.stdout, /^Dropped 1\.$/m)
+  assert.match(one.stdout, /^1 dead letter would be forgotten[^]*^Dropped 1\.$/m)
   const all = await here.run('drop', '--all', '--yes')
   assert.match(all.stdout, /^3 dead letters would be forgotten[^]*^Dropped 3\.$/m)
   assert.equal((await here.run('list')).stdout, '0 dead letters\n')

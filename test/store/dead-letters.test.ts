@@ -87,7 +87,7 @@ test('a retry counts clicks of registered banners, and tells the others why not'
   const told = { counted: 2, duplicates: 2, left: 2 }
   assert.deepEqual(await letters.retry(decode, 'all'), told)
   assert.equal(await sumOf(store), 3)
-  assert.deepEqual(await reasons(store), ['3 no banner has the id 7', '4 still  text'])
+  assert.deepEqual(await reasons(store), ['3 the banner was never registered', '4 still  text'])
   assert.deepEqual(await letters.retry(decode, 'all'), { counted: 0, duplicates: 0, left: 2 })
   await store.add({ id: 7, name: '7', url: null, status: 'archived' })
   assert.deepEqual(await letters.retry(decode, 'all'), { counted: 1, duplicates: 0, left: 1 })
@@ -106,6 +106,7 @@ test('a retry of some leaves the others alone, and ids that are none', async () 
   const ids = [second?.id ?? 0, third?.id ?? 0, 99_999]
   assert.deepEqual(await letters.retry(decode, ids), { counted: 1, duplicates: 0, left: 1 })
   assert.deepEqual(await letters.retry(decode, ids), { counted: 0, duplicates: 0, left: 1 })
+  assert.deepEqual(await letters.missing(ids), [second?.id, 99_999])
   assert.deepEqual(await letters.retry(decode, []), { counted: 0, duplicates: 0, left: 0 })
   assert.deepEqual(await reasons(store), ['0 not read yet', '2 still  text'])
   assert.equal(await sumOf(store), 1)

@@ -1,6 +1,7 @@
 import type { RecordsBatch } from '@platformatic/kafka'
 import type { Click } from '../../click.ts'
 import type { Suspect } from '../click-log.ts'
+import { UNREGISTERED } from './dead-letters.ts'
 import { decodeRecord } from './record.ts'
 
 /** Markers of transactions, which hold no click. */
@@ -85,5 +86,5 @@ function suspectOf(position: bigint, value: Uint8Array | null, click: Click | st
     return { position, bytes: bytes.subarray(0, SUSPECT_BYTES_MAX), reason }
   }
   if (typeof click === 'string') return { position, bytes, reason: click }
-  return { position, bytes, click, reason: 'the banner was never registered' }
+  return { position, bytes, click, reason: UNREGISTERED }
 }

@@ -1,5 +1,8 @@
 import type { Click } from '../../click.ts'
 
+/** Why a click is one, also when it is tried again. */
+export const UNREGISTERED = 'the banner was never registered'
+
 /** A record of a partition that could not be counted. */
 export interface DeadLetter {
   readonly id: number
@@ -30,6 +33,8 @@ export interface DeadLetterStore {
   /** Up to `limit`, with ids above `after`, by id. */
   list(page: { readonly after?: number; readonly limit: number }): Promise<readonly DeadLetter[]>
   count(): Promise<number>
+  /** Those of the ids that are none. */
+  missing(ids: readonly number[]): Promise<readonly number[]>
   /**
    * Counts those that are clicks of banners which are registered now, and forgets them. `decode` gives
    * the click, or why there is none.

@@ -1,5 +1,10 @@
 import { keyHash, type Click } from '../../click.ts'
-import type { DeadLetter, DeadLetterStore, Retried } from '../../log/kafka/dead-letters.ts'
+import {
+  UNREGISTERED,
+  type DeadLetter,
+  type DeadLetterStore,
+  type Retried,
+} from '../../log/kafka/dead-letters.ts'
 import { floorTo, MINUTE_MS } from '../../minute.ts'
 import { cleanReason, slotColumns } from './commit.ts'
 import type { Connections, Row, Statement } from './connections.ts'
@@ -33,6 +38,17 @@ export class PostgresDeadLetters implements DeadLetterStore {
       text: 'select count(*)::float8 as letters from dead_letters',
     })
     return Number(row?.['letters'])
+  }
+
+  async missing(ids: readonly number[]): Promise<readonly number[]> {
+    const rows = await this.#options.connections.query({
+      text: `
+        select id::float8 as id from unnest($1::bigint[]) as given (id)
+        where not exists (select from dead_letters where dead_letters.id = given.id)
+        order by given.id`,
+      values: [ids],
+    })
+    return rows.map((row) => Number(row['id']))
   }
 
   async retry(
@@ -185,9 +201,7 @@ const COUNT_LETTERS = `
 
 /** Of a letter that is not counted: a click is not only if its banner was never registered. */
 function reasonOf({ reading }: ReadLetter): string {
-  return typeof reading === 'string'
-    ? cleanReason(reading)
-    : `no banner has the id ${reading.bannerId}`
+  return typeof reading === 'string' ? cleanReason(reading) : UNREGISTERED
 }
 
 function slotOf({ reading }: ReadLetter) {
