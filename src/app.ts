@@ -68,6 +68,7 @@ export async function startApp(
       tokens,
       logger,
       drainTimeoutMs: config.shutdownTimeoutMs / 2,
+      beforeCut: () => log.sink.giveUp(),
       routes: routes({
         registry,
         sink: log.sink,

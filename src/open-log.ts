@@ -203,6 +203,7 @@ async function leave(partitions: PartitionStore, member: string, lastAppendAt: n
 const NO_SINK: ClickSink = {
   append: () => Promise.reject(new AppError('wrong_role', 'This process takes no clicks.')),
   state: () => ({ waiting: 0, trouble: undefined }),
+  giveUp() {},
 }
 
 /**

@@ -3,6 +3,7 @@ import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { VERSION } from '../version.ts'
+import { amountOf } from './amount.ts'
 import { parseArguments, type Command } from './command.ts'
 
 /** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
@@ -66,13 +67,16 @@ async function stop(app: App, config: Config, logger: Logger): Promise<number> {
     logger.info(`Stopped; ${settledBy(config)}`)
     return 0
   }
-  const waiting = app.waiting()
-  const what =
-    waiting > 0
-      ? `${waiting} clicks, none of them acknowledged, could not be stored`
-      : 'no click was waiting, but a connection or the store did not close'
-  logger.error(`Gave up stopping after ${config.shutdownTimeoutMs} ms: ${what}`)
+  const left = leftBy(app) ?? 'no click was waiting, but a connection or the store did not close'
+  logger.error(`Gave up stopping after ${config.shutdownTimeoutMs} ms: ${left}`)
   return 1
+}
+
+/** Undefined: no click. What is under way may still land. */
+function leftBy(app: App | undefined): string | undefined {
+  const waiting = app?.waiting() ?? 0
+  if (waiting === 0) return undefined
+  return `${amountOf(waiting, 'click')} not acknowledged, which may be counted or not`
 }
 
 /** With Kafka, clicks may wait in the log for whoever counts them next. */

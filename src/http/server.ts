@@ -29,6 +29,8 @@ const CONNECTIONS_CHECK_MS = 250
 const HEADERS_MAX = 200
 /** How long a stop waits for requests that are on their way on idle connections. */
 const LAST_CALL_MS = 100
+/** Until then those who were waiting have their answers. */
+const LAST_ANSWERS_MS = 100
 
 export interface ServerOptions {
   readonly host: string
@@ -45,6 +47,8 @@ export interface ServerOptions {
   readonly limits: Partial<Limits> | undefined
   /** How long a stop waits for requests under way before it cuts their connections. */
   readonly drainTimeoutMs: number
+  /** Called a moment before they are cut: whoever waits can still be answered. */
+  readonly beforeCut: () => void
 }
 
 export interface Server extends AsyncDisposable {
@@ -82,7 +86,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
     get connections() {
       return connections.size
     },
-    [Symbol.asyncDispose]: () => drain(app, connections, options.drainTimeoutMs),
+    [Symbol.asyncDispose]: () => drain(app, connections, options),
   }
 }
 
@@ -249,7 +253,7 @@ function listenProblem({ host, port }: ServerOptions, cause: unknown): OperatorE
 async function drain(
   app: FastifyInstance,
   connections: Connections,
-  timeoutMs: number,
+  { drainTimeoutMs, beforeCut }: Pick<ServerOptions, 'drainTimeoutMs' | 'beforeCut'>,
 ): Promise<void> {
   // An idle connection may have its next request on the way, which would get no answer if the
   // connection were closed now. Answers close their connections from here on.
@@ -262,9 +266,9 @@ async function drain(
     // never come.
     connections.closeSilent()
   }, LAST_CALL_MS)
+  const lastAnswers = setTimeout(beforeCut, drainTimeoutMs)
   // A reader that never reads, a sender that never ends: cut, they hold no acknowledged click back.
-  const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+  const cut = setTimeout(() => app.server.closeAllConnections(), drainTimeoutMs + LAST_ANSWERS_MS)
   await app.close()
-  clearTimeout(lastCall)
-  clearTimeout(cut)
+  for (const timer of [lastCall, lastAnswers, cut]) clearTimeout(timer)
 }

@@ -62,10 +62,12 @@ export interface SinkState {
  * - It rejects with `overloaded` if the click was never taken in, and is never counted.
  * - It rejects with `store_unavailable` if the click is not known to be durable in time. It is
  *   counted at most once.
+ * - After `giveUp`, when time is up, what waits rejects with `store_unavailable`, and what comes with `overloaded`.
  */
 export interface ClickSink {
   append(click: Click): Promise<void>
   state(): SinkState
+  giveUp(): void
 }
 
 /**

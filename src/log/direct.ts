@@ -95,6 +95,10 @@ export class DirectLog implements ClickSink, ClickSource, Disposable {
     this.#clicks.close()
   }
 
+  giveUp(): void {
+    this.#clicks.giveUpAll()
+  }
+
   [Symbol.dispose](): void {
     this.#clicks[Symbol.dispose]()
   }

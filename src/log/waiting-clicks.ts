@@ -129,6 +129,12 @@ export class WaitingClicks implements Disposable {
     this.#taken = []
   }
 
+  /** Takes nothing more in, and answers all: time is up. What is taken may still become durable. */
+  giveUpAll(): void {
+    this.close()
+    for (const waiter of [...this.#taken, ...this.#waiting.splice(0)]) refuse(waiter)
+  }
+
   /** Both lists are in order of arrival, so the first that is in time ends the search. */
   #sweep(): void {
     const deadline = performance.now() - this.#options.ackTimeoutMs
@@ -147,9 +153,8 @@ export class WaitingClicks implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.close()
     clearInterval(this.#sweeping)
-    for (const waiter of [...this.#taken, ...this.#waiting]) refuse(waiter)
+    this.giveUpAll()
   }
 }
 

@@ -113,4 +113,20 @@ export function testClickLog(
       assert.equal(await log.total(), 4)
     },
   )
+
+  test(
+    `${name}: when time is up, what waits is answered and nothing more taken in`,
+    options,
+    async () => {
+      await using log = await open({})
+      const waiting = [1, 2].map((id) => log.sink.append(click(id)))
+      log.sink.giveUp()
+      for (const append of waiting) await assert.rejects(append, { code: 'store_unavailable' })
+      await assert.rejects(log.sink.append(click(3)), { code: 'overloaded' })
+      const stop = new AbortController()
+      stop.abort()
+      await runAggregator(log.source, log.store, stop.signal)
+      assert.ok((await log.total()) <= 2)
+    },
+  )
 }

@@ -83,6 +83,7 @@ async function serve(table: readonly Route[], largeAnswersMax = 100) {
     answersOf: () => new Metrics().route(),
     limits: { largeAnswersMax },
     drainTimeoutMs: 1_000,
+    beforeCut: () => {},
   })
 }
 

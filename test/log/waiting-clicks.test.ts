@@ -44,6 +44,20 @@ test('what is given up is answered, and acknowledged no more', async () => {
   assert.equal(clicks.size, 0)
 })
 
+test('when time is up all are answered, and what was not taken is dropped', async () => {
+  let late = 0
+  using clicks = openClicks({ onLate: (found) => (late += found) })
+  const taken = assert.rejects(clicks.append(click(1)), { code: 'store_unavailable' })
+  clicks.take(1)
+  const waiting = assert.rejects(clicks.append(click(2)), { code: 'store_unavailable' })
+  clicks.giveUpAll()
+  await Promise.all([taken, waiting])
+  await assert.rejects(clicks.append(click(3)), { code: 'overloaded' })
+  assert.deepEqual([clicks.size, clicks.untaken], [1, 0])
+  clicks.acknowledge() // it became durable after all
+  assert.equal(late, 1)
+})
+
 test('there is room for as many as wait or are taken, and again once they are settled', async () => {
   using clicks = openClicks({ waitingMax: 2 })
   const first = clicks.append(click(1))

@@ -188,6 +188,28 @@ test(
   },
 )
 
+test(
+  'O5: a click that a broker which hangs keeps waiting is answered before the stop is over',
+  NEEDS_KAFKA,
+  async () => {
+    await using topic = new PlainTopic(kafka.brokers)
+    const settings = { ACK_TIMEOUT_MS: '60000', SHUTDOWN_TIMEOUT_MS: '3000' }
+    await using service = await startService({ ...settings, ...(await settingsOf(topic)) })
+    const { origin } = service
+    await untilStatus(`${origin}/readyz`, 200)
+    await click(origin, CLICKS)
+    kafka.freeze()
+    try {
+      const answer = problemOf(`${origin}/counter/1`, 'POST')
+      await until('it waits', async () => (await metricsOf(origin)).get('clicks_waiting') === 1)
+      await service.stop()
+      assert.deepEqual(await answer, AWAY)
+    } finally {
+      kafka.thaw()
+    }
+  },
+)
+
 test('O5: a Postgres that hangs keeps no process from stopping', NEEDS_KAFKA, async () => {
   await using topic = new PlainTopic(kafka.brokers)
   const settings = await settingsOf(topic)

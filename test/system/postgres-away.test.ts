@@ -189,6 +189,27 @@ test('Postgres killed again and again while processes start: they wait for it', 
   }
 })
 
+test('a click that waits when the stop has no more time for it is answered', async () => {
+  await using own = await createDatabase(postgres.url)
+  await using service = await startService({
+    DATABASE_URL: own.url,
+    ACK_TIMEOUT_MS: '60000',
+    SHUTDOWN_TIMEOUT_MS: '3000',
+  })
+  const { origin } = service
+  assert.equal(await statusOf(`${origin}/counter/1`, 'POST'), 200)
+  postgres.freeze()
+  const answers = [1, 2].map((id) => problemOf(`${origin}/counter/${id}`, 'POST'))
+  await untilStatus(`${origin}/readyz`, 503)
+  assert.equal(await service.stop(), 1)
+  for (const answer of answers) assert.deepEqual(await answer, [503, 'store_unavailable', '1'])
+  assert.match(
+    service.output(),
+    /Gave up stopping after 3000 ms: \d clicks? not acknowledged, which/,
+  )
+  postgres.thaw()
+})
+
 test('what cannot be stored before the stop is over is said, with exit code 1', async () => {
   await using own = await createDatabase(postgres.url)
   await using service = await startService({

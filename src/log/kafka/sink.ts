@@ -145,6 +145,10 @@ export class KafkaSink implements ClickSink, AsyncDisposable {
     observe?.(clicks.length, isTaken, performance.now() - startedAt)
   }
 
+  giveUp(): void {
+    this.#clicks.giveUpAll()
+  }
+
   /** Takes nothing more in, and waits until what it has taken is sent, or given up. */
   async close(): Promise<void> {
     this.#clicks.close()
