@@ -1,4 +1,4 @@
-import { startApp, type App } from '../app.ts'
+import type { App } from '../app.ts'
 import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
@@ -35,9 +35,14 @@ async function serveUntilSignal(): Promise<number> {
   const config = readConfig()
   const logger = createLogger(config.log)
   for (const warning of config.warnings) logger.warn(warning)
-  // Before listening: a signal during the start must not kill it halfway.
-  const stopped = stopSignal()
-  const app = await startApp(config, logger)
+  let app: App | undefined
+  // A signal during the start must not kill it halfway.
+  const stopped = stopSignal((signal) => {
+    logger.error(`Ended at once by a second ${signal}: ${leftBy(app) ?? 'no click was waiting'}`)
+  })
+  // Not among the imports above, which are loaded before the first line runs.
+  const { startApp } = await import('../app.ts')
+  app = await startApp(config, logger)
   logger.info(`Tallymark ${VERSION} (${shapeOf(config)}) listens on ${app.origin}`)
   try {
     await Promise.race([stopped, app.failed])
@@ -88,12 +93,15 @@ function settledBy({ clickLog }: Config): string {
 }
 
 /** Resolves at the first signal. One that comes a second later or more ends the process at once. */
-function stopSignal(): Promise<void> {
+function stopSignal(beforeEnd: (signal: NodeJS.Signals) => void): Promise<void> {
   return new Promise((resolve) => {
     let first: number | undefined
-    const onSignal = (): void => {
+    const onSignal = (signal: NodeJS.Signals): void => {
       first ??= performance.now()
-      if (performance.now() - first > REPEAT_IGNORED_MS) process.exit(1)
+      if (performance.now() - first > REPEAT_IGNORED_MS) {
+        beforeEnd(signal)
+        process.exit(1)
+      }
       resolve()
     }
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)

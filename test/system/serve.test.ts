@@ -90,6 +90,8 @@ test('O5: a signal more than a second after the first ends the process at once',
   service.child.kill('SIGTERM')
   assert.equal(await exitCodeOf(service), 1)
   assert.equal(await click.answer, 'unanswered')
+  const [last = ''] = service.output().trimEnd().split('\n').slice(-1)
+  assert.match(last, /ERROR Ended at once by a second SIGTERM: 1 click not acknowledged, which /)
 })
 
 test('O5: a stop that cannot settle everything gives up with exit code 1, and says what was left', async () => {
@@ -103,6 +105,21 @@ test('O5: a stop that cannot settle everything gives up with exit code 1, and sa
     service.output(),
     /ERROR Gave up stopping after 1500 ms: 1 click not acknowledged, which may be counted or not/,
   )
+})
+
+test('O5: a signal during the start stops it, too', async () => {
+  using folder = temporaryFolder()
+  // At the moment when the service begins to be loaded.
+  const hooks = `import{registerHooks}from'node:module'
+    registerHooks({load(url,context,next){
+      if(url.endsWith('/src/app.ts'))process.kill(process.pid,'SIGTERM')
+      return next(url,context)
+    }})`
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(hooks)}`
+  const settings = { DATA_DIR: folder.path, PORT: '0', NODE_OPTIONS }
+  const { exitCode, output } = await runProgram(folder.path, ['serve'], settings)
+  assert.equal(exitCode, 0, output)
+  assert.match(output, /INFO {2}Stopped; every acknowledged click is counted$/m)
 })
 
 test('O8: wrong values are all named before anything is opened, with exit code 2', async () => {
