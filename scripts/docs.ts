@@ -26,6 +26,25 @@ const FOR_COMPOSE: Readonly<Record<string, string | undefined>> = {
   MINUTES_TICKER: undefined,
 }
 
+const POSTGRES_BY_URL = `## Postgres by URL
+
+\`postgresql://user:password@host:port/database\`, or \`postgres://\`. What is left out is \`localhost\`, \`5432\`, the
+user \`postgres\`, and a database that is called like the user. Special characters are percent-encoded. Behind a
+\`?\` may stand, separated by \`&\`:
+
+| parameter | |
+|---|---|
+| \`host\`, \`port\` | Instead of those before: \`postgresql:///clicks?host=/run/postgresql\` uses the folder of a socket |
+| \`sslmode=disable\` | Without TLS, as without any of these |
+| \`sslmode=verify-full\` | With TLS, and only if the certificate of the server is of a known signer and for this host. \`verify-ca\`, \`require\`, \`prefer\` and \`ssl=true\` mean the same: nothing weaker is taken in their place |
+| \`sslmode=no-verify\` | With TLS, whoever the server is |
+| \`sslrootcert\` | The path of a PEM file with the certificates of those who sign that of the server. Without it: those that Node.js knows |
+| \`sslcert\`, \`sslkey\` | The paths of PEM files with the certificate by which the server knows this service, and its private key |
+
+Any other parameter is refused, as it would have no effect. Nor have the variables \`PG*\` of the environment,
+such as \`PGPASSWORD\`.
+`
+
 /** Path to text, as Prettier formats it. */
 export async function generatedDocs(): Promise<Map<string, string>> {
   const pages = new Map([
@@ -157,6 +176,7 @@ A name looks like a typo if it is one of ours but for capitals, if it is a chara
 two from a long one, and if it lacks the unit or has another (\`ACK_TIMEOUT\`). The environment holds names of
 other programs, too, so short ones such as \`HOSTS\` and \`PORTS\` are warned of in \`.env\` only.
 
+${POSTGRES_BY_URL}
 ## The log
 
 It goes to stderr, a line an entry: one at the start, with address, store and version, and one at the

@@ -1,5 +1,4 @@
 // The only reader of the environment. Every variable stands in SETTINGS.
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { resolve } from 'node:path'
@@ -8,23 +7,13 @@ import { contradictions, type Given as Environment } from './contradictions.ts'
 import { OperatorError } from './errors.ts'
 import { readSecretFile } from './lib/secret-file.ts'
 import { meantBy } from './lib/typo.ts'
-import type { Broker } from './setting-rules.ts'
+import type { PostgresConnection } from './postgres-url.ts'
+import { isPair, type Broker } from './setting-rules.ts'
 import { fileNameOf, SETTINGS, type Setting } from './settings.ts'
 
 const HOUR_MS = 3_600_000
 
 type Values = { readonly [N in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[N]['parse']> }
-
-/** A `postgresql://` URL, or its parts. */
-type PostgresConnection =
-  | { readonly connectionString: string }
-  | {
-      readonly host: string
-      readonly port: number
-      readonly user: string
-      readonly password: string | undefined
-      readonly database: string
-    }
 
 /** How to get at the brokers. */
 interface KafkaConnection {
@@ -66,8 +55,8 @@ export interface Config {
         readonly label: string
       }
   readonly bannersFile: string | undefined
-  /** The URL of the database of the original service. */
-  readonly original: string | undefined
+  /** The database of the original service. */
+  readonly original: PostgresConnection | undefined
   readonly tokens: { readonly read: string | undefined; readonly admin: string | undefined }
   readonly ackTimeoutMs: number
   readonly waitingMax: number
@@ -92,6 +81,13 @@ interface EnvFile {
 const NAMES: readonly string[] = Object.entries<Setting<unknown>>(SETTINGS).flatMap(
   ([name, { isSecret }]) => (isSecret ? [name, fileNameOf(name)] : [name]),
 )
+
+/** The driver of Postgres would take from them what no setting says, down to the user. */
+export function forgetDriverVariables(): void {
+  for (const name of Object.keys(process.env)) {
+    if (/^PG[A-Z]/.test(name)) delete process.env[name]
+  }
+}
 
 /** The environment, and below it the values of `.env` in the working directory. */
 export function readConfig(): Config {
@@ -175,30 +171,32 @@ function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
 }
 
 function storeOf(values: Values): Config['store'] {
-  if (values.DATABASE_URL !== undefined) {
-    const { hostname, port, pathname } = new URL(values.DATABASE_URL)
-    return {
-      kind: 'postgres',
-      connection: { connectionString: values.DATABASE_URL },
-      label: `Postgres at ${hostname}:${port || '5432'}${pathname}`,
-    }
-  }
-  if (values.POSTGRES_HOST === undefined) return { kind: 'sqlite', folder: values.DATA_DIR }
-  const connection = {
+  const connection = values.DATABASE_URL ?? connectionOf(values)
+  if (connection === undefined) return { kind: 'sqlite', folder: values.DATA_DIR }
+  const { host, port, database } = connection
+  return { kind: 'postgres', connection, label: `Postgres at ${placeOf(host, port)}/${database}` }
+}
+
+function connectionOf(values: Values): PostgresConnection | undefined {
+  if (values.POSTGRES_HOST === undefined) return undefined
+  return {
     host: values.POSTGRES_HOST,
     port: values.POSTGRES_PORT,
     user: values.POSTGRES_USER,
     password: values.POSTGRES_PASSWORD,
     database: values.POSTGRES_DB,
+    ssl: false,
   }
-  const label = `Postgres at ${connection.host}:${connection.port}/${connection.database}`
-  return { kind: 'postgres', connection, label }
+}
+
+function placeOf(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
 function clickLogOf(values: Values): Config['clickLog'] {
   const brokers = values.KAFKA_BROKERS ?? values.KAFKA_BROKER
   if (brokers === undefined) return { kind: 'direct' }
-  const places = brokers.map(({ host, port }) => `${isIPv6(host) ? `[${host}]` : host}:${port}`)
+  const places = brokers.map(({ host, port }) => placeOf(host, port))
   return {
     kind: 'kafka',
     connection: { brokers, tls: tlsOf(values), sasl: saslOf(values) },
@@ -233,9 +231,8 @@ function mismatches(values: Partial<Values>): string[] {
     problems.push('READ_TOKEN is the ADMIN_TOKEN, too, so whoever reads could change; set another')
   }
   const { KAFKA_TLS_CERT: cert, KAFKA_TLS_KEY: key } = values
-  if (cert !== undefined && key !== undefined) {
-    const isPair = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
-    if (!isPair) problems.push('KAFKA_TLS_KEY is not the private key of KAFKA_TLS_CERT')
+  if (cert !== undefined && key !== undefined && !isPair(cert, key)) {
+    problems.push('KAFKA_TLS_KEY is not the private key of KAFKA_TLS_CERT')
   }
   return problems
 }

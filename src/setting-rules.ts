@@ -5,6 +5,8 @@ import { readTextFile } from './lib/secret-file.ts'
 
 const TOKEN_CHARACTERS_MIN = 16
 const KAFKA_PORT = 9_092
+export const POSTGRES_PORT = '5432'
+export const POSTGRES_USER = 'postgres'
 /** The bundle of a system has a quarter of it. */
 const PEM_BYTES_MAX = 1_048_576
 
@@ -38,18 +40,15 @@ export function token(value: string): string {
   throw new RangeError(`must have at least ${TOKEN_CHARACTERS_MIN} visible ASCII characters`)
 }
 
-export function hostOrFolder(value: string): string {
-  if (/^(?:\/.*|[^\s/@?#]+)$/.test(value)) return value
-  throw new RangeError('must be a host, or the folder of a socket, from the root; not a URL')
+/** A name or an address, and no port behind it. */
+function isAddress(value: string): boolean {
+  return isIPv6(value) || /^[\p{L}\p{N}_][\p{L}\p{N}._-]*$/u.test(value)
 }
 
-export function postgresUrl(value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  const isPostgres = url?.protocol === 'postgresql:' || url?.protocol === 'postgres:'
-  // An @ beyond the host is that of a password with a slash, which would be shown as the path.
-  if (isPostgres && !/@/.test(`${url.pathname}${url.search}${url.hash}`)) return value
+export function hostOrFolder(value: string): string {
+  if (isAddress(value) || value.startsWith('/')) return value
   throw new RangeError(
-    'must be postgresql://user:password@host:port/database, with special characters percent-encoded',
+    'must be a host, or the folder of a socket, from the root; no URL, and without a port',
   )
 }
 
@@ -85,6 +84,11 @@ export function certificates(path: string): string {
 export function privateKey(path: string): string {
   const rule = 'is no private key in PEM without a passphrase'
   return pem(path, rule, (contents) => createPrivateKey(contents))
+}
+
+/** A certificate and a private key, as texts. */
+export function isPair(certificate: string, key: string): boolean {
+  return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))
 }
 
 function pem(path: string, rule: string, parse: (contents: string) => unknown): string {

@@ -1,12 +1,14 @@
 // Every setting: its name, its default, what it is for, and its rule. docs/configuration.md and
 // .example.env are made from this table, config.ts reads its values.
+import { postgresUrl } from './postgres-url.ts'
 import {
   brokers,
   certificates,
   hostOrFolder,
   integer,
   oneOf,
-  postgresUrl,
+  POSTGRES_PORT,
+  POSTGRES_USER,
   privateKey,
   text,
   token,
@@ -30,7 +32,7 @@ export const SETTINGS = {
   PORT: setting('8080', 'The port to listen on; 0 lets the system choose.', integer(0, 65_535)),
   DATA_DIR: setting('./data', 'The folder of the embedded database.', text),
   DATABASE_URL: optional(
-    'If set, Postgres is the store: `postgresql://user:password@host:port/database`.',
+    'If set, Postgres is the store: `postgresql://user:password@host:port/database`, with parameters for TLS if need be.',
     postgresUrl,
     { isSecret: true },
   ),
@@ -38,8 +40,8 @@ export const SETTINGS = {
     'If set, Postgres is the store: its host, or the folder of its socket. Instead of `DATABASE_URL`.',
     hostOrFolder,
   ),
-  POSTGRES_PORT: setting('5432', 'The port of `POSTGRES_HOST`.', integer(1, 65_535)),
-  POSTGRES_USER: setting('postgres', 'The user at `POSTGRES_HOST`.', text),
+  POSTGRES_PORT: setting(POSTGRES_PORT, 'The port of `POSTGRES_HOST`.', integer(1, 65_535)),
+  POSTGRES_USER: setting(POSTGRES_USER, 'The user at `POSTGRES_HOST`.', text),
   POSTGRES_PASSWORD: optional('The password at `POSTGRES_HOST`.', text, { isSecret: true }),
   POSTGRES_DB: setting('postgres', 'The database at `POSTGRES_HOST`.', text),
   ORIGINAL_DATABASE_URL: optional(

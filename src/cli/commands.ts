@@ -1,3 +1,4 @@
+import { forgetDriverVariables } from '../config.ts'
 import { backup } from './backup.ts'
 import { banners } from './banners.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
@@ -63,6 +64,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Runs the command that the arguments name; returns the exit code. */
 export async function run([first = DEFAULT, ...args]: readonly string[]): Promise<number> {
+  forgetDriverVariables()
   const command = commandOf(ALIASES[first] ?? first)
   if (command === undefined) {
     throw new UsageError(`there is no command ${JSON.stringify(first)}; see tallymark help`)

@@ -61,7 +61,7 @@ async function takeOver(): Promise<Report> {
 }
 
 function originalOf({ original, store }: Config) {
-  if (original !== undefined) return { connectionString: original }
+  if (original !== undefined) return original
   if (store.kind === 'postgres') return store.connection
   throw new OperatorError(
     'Say where the table banner_stats is: set ORIGINAL_DATABASE_URL to the Postgres of the original.',

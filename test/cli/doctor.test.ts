@@ -350,6 +350,10 @@ test('O13: a Postgres that does not answer, or refuses, fails, and no line shows
   assert.match(await examineUrl((url) => (url.port = '1')), /does not answer: connect ECONNREFUSED/)
   assert.match(await examineUrl((url) => (url.pathname = 'nowhere')), /has no such database/)
   assert.match(await examineUrl((url) => (url.username = 'nobody')), /refuses the user/)
+  assert.match(
+    await examineUrl((url) => (url.search = '?sslmode=require')),
+    /offers no TLS .*\n +-> correct user, password, database and sslmode in DATABASE_URL/,
+  )
 })
 
 test('Postgres: one that hangs fails in the end', async () => {

@@ -84,6 +84,22 @@ test('Postgres: once migrated, the service’s own role need not be one that may
   }
 })
 
+test('what the driver would take from PG* of the environment is not asked', async () => {
+  await using place = await createPlace('Postgres')
+  const { exitCode, stderr } = await runCommand(place.folder, ['migrate'], {
+    ...place.settings,
+    PGHOST: '/nowhere',
+    PGPORT: '1',
+    PGUSER: 'nobody',
+    PGPASSWORD: 'wrong',
+    PGDATABASE: 'nowhere',
+    PGSSLMODE: 'require',
+    PGOPTIONS: '-c default_transaction_read_only=on',
+    PGREPLICATION: 'true',
+  })
+  assert.deepEqual([exitCode, stderr], [0, ''])
+})
+
 test('what migrate cannot do is a sentence, and no secret is in it', async () => {
   using folder = temporaryFolder()
   const failed = async (settings: Record<string, string>) => {

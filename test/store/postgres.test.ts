@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
+import { postgresUrl } from '../../src/postgres-url.ts'
 import { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
@@ -221,7 +222,7 @@ test('a database that is reached before it is prepared is asked nothing, and end
   t.mock.timers.enable({ apis: ['setInterval'] }) // those of the driver are others
   const { url } = await emptyDatabase()
   await using store = new PostgresDatabase({
-    connection: { connectionString: url },
+    connection: postgresUrl(url),
     label: 'Postgres',
   })
   t.mock.timers.tick(60_000) // the service tries to prepare it every two seconds

@@ -5,6 +5,7 @@ import { after } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { aggregate } from '../../src/aggregator/aggregate.ts'
 import type { Click } from '../../src/click.ts'
+import { postgresUrl } from '../../src/postgres-url.ts'
 import { PostgresDatabase, type PostgresOptions } from '../../src/store/postgres/database.ts'
 import { createDatabase, runSql, type TestDatabase } from './database.ts'
 
@@ -26,7 +27,7 @@ export async function openAt(
   options: Partial<PostgresOptions> = {},
 ): Promise<PostgresDatabase> {
   const store = new PostgresDatabase({
-    connection: { connectionString: url },
+    connection: postgresUrl(url),
     label: 'Postgres',
     ...options,
   })

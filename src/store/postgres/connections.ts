@@ -5,7 +5,7 @@ import { isPassing } from './failure.ts'
 
 /** Where the database is, and as whom. */
 export type PostgresConnection = Readonly<
-  Pick<PoolConfig, 'connectionString' | 'host' | 'port' | 'user' | 'password' | 'database'>
+  Pick<PoolConfig, 'host' | 'port' | 'user' | 'password' | 'database' | 'ssl'>
 >
 
 export interface ConnectionsOptions {

@@ -19,6 +19,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '42501': 'does not give the rights',
 }
 
+/** The driver's own words, too. */
+const NO_TLS = 'The server does not support SSL connections'
+
 /**
  * The same statement may succeed later: the server is away, stopping, full, or took too long; or its
  * answer was lost. Everything else is a mistake of ours or a damaged database, and ends the process.
@@ -42,6 +45,7 @@ export function refusalOf(error: unknown): string | undefined {
   const cause = error instanceof AppError ? error.cause : error
   // The driver's own words when the server asks for a password and there is none.
   if (cause instanceof Error && cause.message.startsWith('SASL:')) return 'asks for a password'
+  if (cause instanceof Error && cause.message === NO_TLS) return `offers no TLS (${cause.message})`
   const refusal = REFUSALS[sqlState(cause) ?? '']
   return refusal && `${refusal} (${cause instanceof Error ? cause.message : ''})`
 }

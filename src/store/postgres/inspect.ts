@@ -48,7 +48,7 @@ function failure(label: string, error: Error): Check {
     : fail(
         'database',
         `${label} ${refusal}`,
-        'correct user, password and database in DATABASE_URL or POSTGRES_*',
+        'correct user, password, database and sslmode in DATABASE_URL or POSTGRES_*',
       )
 }
 
