@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { readTextFile } from './lib/secret-file.ts'
+import { parseBanners } from './registry/banners-file.ts'
 
 const TOKEN_CHARACTERS_MIN = 16
 const KAFKA_PORT = 9_092
@@ -9,6 +10,8 @@ export const POSTGRES_PORT = '5432'
 export const POSTGRES_USER = 'postgres'
 /** The bundle of a system has a quarter of it. */
 const PEM_BYTES_MAX = 1_048_576
+/** Far beyond any that a start could load. */
+const BANNERS_BYTES_MAX = 256 * 1_048_576
 
 export interface Broker {
   readonly host: string
@@ -45,6 +48,11 @@ function isAddress(value: string): boolean {
   return isIPv6(value) || /^[\p{L}\p{N}_][\p{L}\p{N}._-]*$/u.test(value)
 }
 
+export function address(value: string): string {
+  if (isAddress(value)) return value
+  throw new RangeError('must be the name or the address of a host, without a port')
+}
+
 export function hostOrFolder(value: string): string {
   if (isAddress(value) || value.startsWith('/')) return value
   throw new RangeError(
@@ -73,6 +81,18 @@ function broker(value: string): Broker {
 export function topic(value: string): string {
   if (/^[\w.-]{1,249}$/.test(value) && value !== '.' && value !== '..') return value
   throw new RangeError('must be 1 to 249 of letters, digits, ".", "_" and "-"')
+}
+
+/** The path of a file of banners, which is read again if this is the first start. */
+export function bannersFile(path: string): string {
+  const contents = readTextFile(path, 'names', BANNERS_BYTES_MAX)
+  try {
+    parseBanners(contents)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new RangeError(`names a file that ${cause.message}`, { cause })
+  }
+  return path
 }
 
 /** The path of a file with one or more; returns what it holds. */

@@ -2,6 +2,8 @@
 // .example.env are made from this table, config.ts reads its values.
 import { postgresUrl } from './postgres-url.ts'
 import {
+  address,
+  bannersFile,
   brokers,
   certificates,
   hostOrFolder,
@@ -28,7 +30,7 @@ export interface Setting<T> {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 export const SETTINGS = {
-  HOST: setting('127.0.0.1', 'The address to listen on.', text),
+  HOST: setting('127.0.0.1', 'The address to listen on.', address),
   PORT: setting('8080', 'The port to listen on; 0 lets the system choose.', integer(0, 65_535)),
   DATA_DIR: setting('./data', 'The folder of the embedded database.', text),
   DATABASE_URL: optional(
@@ -50,8 +52,8 @@ export const SETTINGS = {
     { isSecret: true },
   ),
   BANNERS_FILE: optional(
-    'Banners to begin with, read on the first start only. Unset: `./banners.json`, else the demo banners 1 to 100.',
-    text,
+    'Banners to begin with, loaded on the first start only; the file is checked on each. Unset: `./banners.json`, else the demo banners 1 to 100.',
+    bannersFile,
   ),
   KAFKA_BROKERS: optional(
     'If set, Kafka is the click log: its brokers, `host:port`, separated by commas; without a port it is 9092. Needs Postgres as the store.',

@@ -78,7 +78,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'contradictions.ts': ['settings.ts'],
   'settings.ts': ['setting-rules.ts', 'postgres-url.ts'],
   'postgres-url.ts': ['setting-rules.ts'],
-  'setting-rules.ts': ['lib'],
+  'setting-rules.ts': ['lib', 'registry/banners-file.ts'],
   'main.ts': ['cli', 'errors.ts'],
   'bin.ts': ['main.ts', 'memory-flags.ts'],
   'memory-flags.ts': [],

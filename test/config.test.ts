@@ -41,6 +41,41 @@ test('A4: it listens on this machine alone unless HOST says otherwise', () => {
   assert.equal(parseConfig({ HOST: '0.0.0.0' }).http.host, '0.0.0.0')
 })
 
+test('O8: HOST is the name or the address of a host', () => {
+  for (const host of ['::', '::1', 'localhost', 'my-host.example', 'fe80::1%eth0']) {
+    assert.equal(parseConfig({ HOST: host }).http.host, host)
+  }
+  for (const host of ['localhost:8080', '[::1]', '*', 'http://localhost', 'a b', '127.0.0.1 ']) {
+    assert.equal(
+      refusalOf({ HOST: host }).message,
+      `The configuration is wrong:
+  - HOST must be the name or the address of a host, without a port; it is ${JSON.stringify(host)}`,
+    )
+  }
+})
+
+test('O8: BANNERS_FILE names a file of banners, whether this is the first start or not', () => {
+  using folder = temporaryFolder()
+  const path = (name: string) => join(folder.path, name)
+  mkdirSync(path('folder'))
+  writeFileSync(path('right.json'), '[{"id": 1, "name": "One"}]')
+  writeFileSync(path('wrong.json'), '[{"id": 0, "name": "None"}]')
+  writeFileSync(path('text.json'), '[{"id": 1,')
+  assert.equal(parseConfig({ BANNERS_FILE: path('right.json') }).bannersFile, path('right.json'))
+  for (const [name, rule] of Object.entries({
+    'missing.json': /names a file that cannot be read: no such file or directory/,
+    folder: /names a file that is no regular file/,
+    'text.json': /names a file that cannot be read: .*JSON.*/,
+    'wrong.json': /names a file that is wrong: banner 1: id must be an integer from 1 to \d+/,
+  })) {
+    const { message } = refusalOf({ PORT: 'http', BANNERS_FILE: path(name) })
+    const value = JSON.stringify(path(name))
+    const expected = new RegExp(`\n  - BANNERS_FILE ${rule.source}; it is ${value}$`)
+    assert.match(message, expected)
+    assert.match(message, /- PORT must be/)
+  }
+})
+
 test('A6: an empty variable is an unset one', () => {
   const empty = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, '']))
   assert.deepEqual(parseConfig({ ...empty, DATABASE_URL: '', ROLE: '' }), parseConfig({}))

@@ -11,30 +11,46 @@ const ENTRY = v.strictObject({ ...NEW_BANNER.entries, id: BANNER_FIELDS.id })
 
 /**
  * The banners that a new installation starts with: those of `file`, else of ./banners.json, else
- * the package's demo banners. A JSON array of `{id, name, url?, status?}`.
+ * the package's demo banners.
  */
 export function readBannersFile(file: string | undefined): { path: string; drafts: BannerDraft[] } {
   const path = file ?? (existsSync('banners.json') ? 'banners.json' : PACKAGED)
+  try {
+    return { path, drafts: parseBanners(textOf(path)) }
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new OperatorError(`The banners file ${path} ${cause.message}.`, { exitCode: 2, cause })
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+  } catch (cause) {
+    throw unreadable(cause)
+  }
+}
+
+/** A JSON array of `{id, name, url?, status?}`. Throws a RangeError whose message says what is wrong with the file. */
+export function parseBanners(text: string): BannerDraft[] {
   let entries: unknown
   try {
-    entries = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)))
+    entries = JSON.parse(text)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new OperatorError(`The banners file ${path} cannot be read: ${reason}`, {
-      exitCode: 2,
-      cause,
-    })
+    throw unreadable(cause)
   }
   const problems: string[] = []
   const drafts = Array.isArray(entries) ? parseAll(entries, problems) : []
   if (!Array.isArray(entries)) problems.push('it must be an array of banners')
-  if (problems.length > 0) {
-    const shown = problems.slice(0, PROBLEMS_SHOWN).join('; ')
-    const more =
-      problems.length > PROBLEMS_SHOWN ? `; ${problems.length - PROBLEMS_SHOWN} more` : ''
-    throw new OperatorError(`The banners file ${path} is wrong: ${shown}${more}.`, { exitCode: 2 })
-  }
-  return { path, drafts }
+  if (problems.length === 0) return drafts
+  const shown = problems.slice(0, PROBLEMS_SHOWN).join('; ')
+  const more = problems.length > PROBLEMS_SHOWN ? `; ${problems.length - PROBLEMS_SHOWN} more` : ''
+  throw new RangeError(`is wrong: ${shown}${more}`)
+}
+
+function unreadable(cause: unknown): RangeError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new RangeError(`cannot be read: ${reason}`, { cause })
 }
 
 function parseAll(entries: readonly unknown[], problems: string[]): BannerDraft[] {

@@ -163,7 +163,7 @@ test('O8: what keeps it from starting is a sentence and an exit code', async () 
     [
       { BANNERS_FILE: 'none.json', PORT, DATA_DIR: './third' },
       2,
-      'The banners file none.json cannot',
+      'The configuration is wrong:\n  - BANNERS_FILE names a file that cannot be read: ',
     ],
   ] as const) {
     const { exitCode, output } = await runProgram(folder.path, ['serve'], settings)
