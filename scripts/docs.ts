@@ -176,6 +176,9 @@ A name looks like a typo if it is one of ours but for capitals, if it is a chara
 two from a long one, and if it lacks the unit or has another (\`ACK_TIMEOUT\`). The environment holds names of
 other programs, too, so short ones such as \`HOSTS\` and \`PORTS\` are warned of in \`.env\` only.
 
+So it is with a line of \`.env\` that is no \`NAME=value\`, or opens a quote that it does not close, and with the
+\`_FILE\` of a setting that is no secret: none of them is read.
+
 ${POSTGRES_BY_URL}
 ## The log
 

@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { contradictions, type Given as Environment } from './contradictions.ts'
 import { OperatorError } from './errors.ts'
+import { unreadLines } from './lib/env-lines.ts'
 import { readSecretFile } from './lib/secret-file.ts'
 import { meantBy } from './lib/typo.ts'
 import type { PostgresConnection } from './postgres-url.ts'
@@ -75,6 +76,8 @@ export interface Config {
 interface EnvFile {
   readonly path: string
   readonly values: Environment
+  /** Sentences about lines that do not say what they seem to. */
+  readonly unread?: readonly string[]
 }
 
 /** Every name that is read, in the order of SETTINGS. */
@@ -93,12 +96,14 @@ export function forgetDriverVariables(): void {
 export function readConfig(): Config {
   const path = resolve('.env')
   if (!existsSync(path)) return parseConfig(process.env)
-  return parseConfig(process.env, { path, values: readEnvFile(path) })
+  return parseConfig(process.env, readEnvFile(path))
 }
 
-function readEnvFile(path: string): Environment {
+function readEnvFile(path: string): EnvFile {
   try {
-    return parseEnv(textOf(readFileSync(path)))
+    const text = textOf(readFileSync(path))
+    const unread = unreadLines(text).map((problem) => `${path}: ${problem}`)
+    return { path, values: parseEnv(text), unread }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new OperatorError(`${path} cannot be read: ${reason}`, { exitCode: 2, cause })
@@ -133,7 +138,11 @@ export function parseConfig(environment: Environment, envFile?: EnvFile): Config
   // Every name of SETTINGS was parsed by its own function above, or what is wrong is a problem.
   const values = parsed as Partial<Values>
   problems.push(...mismatches(values))
-  const warnings = [...typos(environment, envFile?.values ?? {}), ...risks(values)]
+  const warnings = [
+    ...(envFile?.unread ?? []),
+    ...typos(environment, envFile?.values ?? {}),
+    ...risks(values),
+  ]
   if (problems.length > 0) {
     // A name that was misspelt is often why another one is missing.
     const list = [...problems, ...warnings].map((problem) => `\n  - ${problem}`).join('')
@@ -252,6 +261,8 @@ function typos(environment: Environment, file: Environment): string[] {
   const names = Object.keys({ ...valuesIn(file), ...valuesIn(environment) })
   return names.flatMap((name) => {
     if (NAMES.includes(name)) return []
+    const ours = Object.keys(SETTINGS).find((each) => fileNameOf(each) === name)
+    if (ours !== undefined) return [`${name} is no setting: only secrets have a file; set ${ours}`]
     const meant = meantBy(name, NAMES, name in file ? 1 : 0)
     return meant === undefined ? [] : [`${name} is no setting; did you mean ${meant}?`]
   })

@@ -323,6 +323,15 @@ test('O9: names that are common in environments are no typos', () => {
   assert.deepEqual(parseConfig(environment).warnings, [])
 })
 
+test('O9: the file of what is no secret is a warning, as it is not read', () => {
+  const names = ['POSTGRES_USER', 'POSTGRES_DB', 'KAFKA_BROKERS', 'PORT', 'KAFKA_TLS_CA']
+  const files = Object.fromEntries(names.map((name) => [`${name}_FILE`, '/run/secrets/x']))
+  assert.deepEqual(
+    parseConfig(files).warnings,
+    names.map((name) => `${name}_FILE is no setting: only secrets have a file; set ${name}`),
+  )
+})
+
 test('in .env a short name may not differ by a character, and a name is warned of once', () => {
   const values = {
     PROT: '9000',
