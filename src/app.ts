@@ -111,7 +111,7 @@ async function openParts(
   times: Partial<Times> | undefined,
 ): Promise<Parts> {
   const metrics = new Metrics()
-  const { store, prepare, partitions } = await openStore(config, (tallied) =>
+  const { store, prepare, stayAlive, partitions } = await openStore(config, (tallied) =>
     metrics.tally(tallied),
   )
   building.use(store)
@@ -120,6 +120,7 @@ async function openParts(
   const inBackground = (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => {
     building.use(background(fail, (signal) => after(prepared, signal, () => run(signal)), graceMs))
   }
+  if (stayAlive !== undefined) inBackground(stayAlive, UPKEEP_GRACE_MS)
   inBackground((signal) => followBanners(registry, signal, storeObserver(logger)), UPKEEP_GRACE_MS)
   inBackground(
     (signal) => runKeyPurge(store, purgeOptions(config, metrics), signal),

@@ -35,6 +35,8 @@ export interface OpenedStore {
    * warnings for the operator.
    */
   readonly prepare: () => Promise<readonly string[]>
+  /** Runs beside the service, once it is prepared, until its signal aborts. */
+  readonly stayAlive: ((signal: AbortSignal) => Promise<void>) | undefined
   /** Where the partitions of a Kafka log are counted from: what the embedded store does not have. */
   readonly partitions: PartitionStore | undefined
 }
@@ -45,7 +47,7 @@ export async function openStore(
 ): Promise<OpenedStore> {
   if (config.kind === 'sqlite') {
     const store = new SqliteDatabase({ folder: config.folder, onTallied })
-    return { store, prepare: async () => [], partitions: undefined }
+    return { store, prepare: async () => [], stayAlive: undefined, partitions: undefined }
   }
   // Only where it is needed: the driver takes 6 MB.
   const { PostgresDatabase } = await import('./store/postgres/database.ts')
@@ -57,7 +59,7 @@ export async function openStore(
     if (clickLog.kind === 'direct') await partitions.closePartitions()
     return warnings
   }
-  return { store, prepare, partitions }
+  return { store, prepare, stayAlive: (signal) => store.stayAlive(signal), partitions }
 }
 
 /** What a command asks of the store. */

@@ -38,7 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   collector: [...NOUNS, 'http', 'log/click-log.ts', 'registry/banner-registry.ts'],
   log: [...NOUNS, 'lib'],
   aggregator: [...NOUNS, ...PORTS, 'lib'],
-  store: [...NOUNS, ...PORTS],
+  store: [...NOUNS, ...PORTS, 'lib'],
   watch: [...NOUNS, 'store/store-figures.ts', 'lib'],
   query: [
     ...NOUNS,

@@ -5,7 +5,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
-import { AppError } from '../../src/errors.ts'
+import { AppError, reasonOf } from '../../src/errors.ts'
+import { postgresUrl } from '../../src/postgres-url.ts'
+import { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { runSql } from '../support/database.ts'
 import {
   batchOf,
@@ -53,9 +55,37 @@ test('what an operator has to mend is said in a sentence: database, user, rights
       name: 'OperatorError',
       message: /^Postgres does not give the rights \(permission denied/,
     })
+    await runSql(url, 'revoke usage on schema public from public')
+    await assert.rejects(openAt(stranger.href), {
+      name: 'OperatorError',
+      message: /^Postgres has no schema that tables may be made in \(no schema has been selected/,
+    })
   } finally {
     await runSql(url, `drop role stranger_${process.pid}`)
   }
+})
+
+test('a service waits for a database that can only be read, a command says so', async () => {
+  const { url } = await emptyDatabase()
+  const name = new URL(url).pathname.slice(1)
+  const readOnly = (is: 'on' | 'off') =>
+    runSql(
+      url,
+      `set transaction read write; alter database ${name} set default_transaction_read_only = ${is}`,
+    )
+  await readOnly('on')
+  const sentence =
+    /^Postgres can only be read \(cannot execute \w+ TABLE in a read-only transaction\)\.$/
+  await assert.rejects(openAt(url), (error) => {
+    assert.ok(error instanceof AppError)
+    assert.equal(error.code, 'store_unavailable')
+    assert.match(reasonOf(error), sentence)
+    return true
+  })
+  await using store = new PostgresDatabase({ connection: postgresUrl(url), label: 'Postgres' })
+  await assert.rejects(store.migrate(), { name: 'OperatorError', message: sentence })
+  await readOnly('off')
+  await (await openAt(url))[Symbol.asyncDispose]()
 })
 
 test('a database that cannot hold every name is refused', async () => {

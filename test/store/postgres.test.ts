@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
-import { postgresUrl } from '../../src/postgres-url.ts'
-import { PostgresDatabase } from '../../src/store/postgres/database.ts'
 import { testBannerStore } from '../contract/banner-store.ts'
 import { testCountStore } from '../contract/count-store.ts'
 import { testKeptMinutes } from '../contract/kept-minutes.ts'
@@ -218,25 +216,29 @@ test('a writer that nobody keeps alive is forgotten after a week, once its batch
   assert.equal(await sumOf(store), 8)
 })
 
-test('a database that is reached before it is prepared is asked nothing, and ends no process', async (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] }) // those of the driver are others
+test('a service keeps its sources alive until it stops', async () => {
   const { url } = await emptyDatabase()
-  await using store = new PostgresDatabase({
-    connection: postgresUrl(url),
-    label: 'Postgres',
-  })
-  t.mock.timers.tick(60_000) // the service tries to prepare it every two seconds
-  await pause(500)
-  assert.equal(store.trouble, undefined)
-  await store.prepare()
+  await using store = await openAt(url)
   const seen = async (): Promise<unknown> =>
     (await runSql(url, `select instant from positions where source = 'writer:a'`))[0]?.['instant']
   await store.open('writer:a', 0n)
   const before = await seen()
+  const stop = new AbortController()
+  const alive = store.stayAlive(stop.signal, 10)
   const deadline = performance.now() + 20_000
   while ((await seen()) === before) {
-    t.mock.timers.tick(60_000)
     assert.ok(performance.now() < deadline, 'it is never kept alive')
     await pause(20)
   }
+  stop.abort()
+  await alive
+})
+
+test('what a service cannot keep alive with ends it', async () => {
+  const { url } = await emptyDatabase()
+  await using store = await openAt(url)
+  await runSql(url, 'alter table members rename to mangled')
+  await assert.rejects(store.stayAlive(AbortSignal.timeout(20_000), 10), {
+    message: /relation "members" does not exist/,
+  })
 })

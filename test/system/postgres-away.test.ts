@@ -1,8 +1,9 @@
 // The real process on a Postgres that is not there yet, hangs, or is away at the stop.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDatabase, type TestDatabase } from '../support/database.ts'
+import { createDatabase, runSql, type TestDatabase } from '../support/database.ts'
 import { startPostgres, type PostgresServer } from '../support/postgres.ts'
 import { runProgram, startService, temporaryFolder, totalOf } from '../support/service.ts'
 
@@ -116,6 +117,29 @@ test('a database that does not exist is an error, with a sentence', async () => 
     output,
     /^tallymark: Postgres at 127\.0\.0\.1:\d+\/nowhere has no such database \(.*\)\.\n$/,
   )
+})
+
+test('rights that are taken away while it runs end it with a sentence', async () => {
+  await using own = await createDatabase(postgres.url)
+  const role = `counter_${process.pid}`
+  const url = new URL(own.url)
+  url.username = role
+  await runSql(
+    own.url,
+    `create role ${role} login; grant create, usage on schema public to ${role}`,
+  )
+  try {
+    await using service = await startService({ DATABASE_URL: url.href })
+    await untilStatus(`${service.origin}/readyz`, 200)
+    await runSql(own.url, `alter table registry owner to postgres`)
+    await once(service.child, 'exit')
+    assert.equal(service.child.exitCode, 1)
+    const expected =
+      /FATAL +Postgres at \S+ does not give the rights \(permission denied for table registry\)\.\n$/
+    assert.match(service.output(), expected)
+  } finally {
+    await runSql(own.url, `drop owned by ${role}; drop role ${role}`)
+  }
 })
 
 test('I4: a Postgres that hangs costs 503s and bounded memory, and counting resumes by itself', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Pool, type ClientBase, type PoolConfig } from 'pg'
 import { AppError } from '../../errors.ts'
-import { isPassing } from './failure.ts'
+import { asSentence, isPassing } from './failure.ts'
 
 /** Where the database is, and as whom. */
 export type PostgresConnection = Readonly<
@@ -10,6 +10,8 @@ export type PostgresConnection = Readonly<
 
 export interface ConnectionsOptions {
   readonly connection: PostgresConnection
+  /** How messages call the database. */
+  readonly label: string
   /** Shown by pg_stat_activity. */
   readonly purpose: string
   readonly connectionsMax: number
@@ -38,10 +40,11 @@ const CLIENT_MARGIN_MS = 1_000
 /**
  * A pool of connections for one purpose. Every statement is its own transaction, and every query
  * ends: `query` rejects with `store_unavailable` when its outcome is not known or it may succeed
- * later, and with another error when the database cannot be trusted.
+ * later, and with another error when the database cannot be trusted: an OperatorError for missing rights.
  */
 export class Connections implements AsyncDisposable {
   readonly #pool: Pool
+  readonly #label: string
   readonly #waitingMax: number
   #pending = 0
   #answeredAt = 0
@@ -49,11 +52,13 @@ export class Connections implements AsyncDisposable {
 
   constructor({
     connection,
+    label,
     purpose,
     connectionsMax,
     waitingMax,
     queryTimeoutMs,
   }: ConnectionsOptions) {
+    this.#label = label
     this.#waitingMax = waitingMax
     this.#pool = new Pool({
       ...connection,
@@ -124,7 +129,7 @@ export class Connections implements AsyncDisposable {
       return result
     } catch (error) {
       this.#isAway = isPassing(error)
-      if (!this.#isAway) throw error
+      if (!this.#isAway) throw asSentence(this.#label, error)
       throw new AppError('store_unavailable', 'The store is away; see Retry-After.', {
         cause: error,
       })

@@ -2,6 +2,7 @@ import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.
 import type { Tally } from '../../click.ts'
 import type { Clock } from '../../clock.ts'
 import { AppError, BatchRejected, isUnavailable, OperatorError } from '../../errors.ts'
+import { sleep } from '../../lib/background.ts'
 import { MINUTE_MS } from '../../minute.ts'
 import {
   notAdded,
@@ -30,7 +31,7 @@ import { PostgresClock } from './clock.ts'
 import { commitBatch, lastBatchId } from './commit.ts'
 import { Connections, type PostgresConnection, type Row, type Statement } from './connections.ts'
 import { PostgresDeadLetters } from './dead-letters.ts'
-import { isOfTheData, refusalOf } from './failure.ts'
+import { asSentence, isOfTheData, isReadOnly } from './failure.ts'
 import { importCounts } from './imports.ts'
 import { Merger } from './merger.ts'
 import { migrate, schemaVersion } from './migrate.ts'
@@ -106,7 +107,6 @@ export class PostgresDatabase
   readonly #leases: Connections
   readonly #merger: Merger
   readonly #sources = new Set<string>()
-  readonly #keepingAlive: NodeJS.Timeout
   #completeUntil = 0
   #logCompleteUntil = 0
   #minutesFrom = 0
@@ -115,16 +115,17 @@ export class PostgresDatabase
 
   constructor(options: PostgresOptions) {
     this.#options = options
-    const { connection, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options
+    const { connection, label, commitTimeoutMs = COMMIT_TIMEOUT_MS } = options
+    const place = { connection, label }
     this.#commits = new Connections({
-      connection,
+      ...place,
       purpose: 'commits',
       connectionsMax: 1,
       waitingMax: 10,
       queryTimeoutMs: commitTimeoutMs,
     })
     this.#reads = new Connections({
-      connection,
+      ...place,
       purpose: 'reads',
       connectionsMax: READ_CONNECTIONS_MAX,
       waitingMax: READS_WAITING_MAX,
@@ -132,14 +133,14 @@ export class PostgresDatabase
     })
     // They wait for the registry's lock, which whoever changes banners by hand may hold for long.
     this.#changes = new Connections({
-      connection,
+      ...place,
       purpose: 'changes',
       connectionsMax: 1,
       waitingMax: CHANGES_WAITING_MAX,
       queryTimeoutMs: QUERY_TIMEOUT_MS,
     })
     this.#upkeep = new Connections({
-      connection,
+      ...place,
       purpose: 'upkeep',
       connectionsMax: UPKEEP_CONNECTIONS_MAX,
       waitingMax: 10,
@@ -147,7 +148,7 @@ export class PostgresDatabase
     })
     // Like the others it connects when it is first asked: without Kafka never.
     this.#leases = new Connections({
-      connection,
+      ...place,
       purpose: 'leases',
       connectionsMax: 1,
       waitingMax: 10,
@@ -161,7 +162,6 @@ export class PostgresDatabase
       now: () => this.#clock.now(),
       onCounted: (deltas) => this.#merger.added(deltas),
     })
-    this.#keepingAlive = setInterval(() => void this.#keepAliveIfThere(), KEEP_ALIVE_INTERVAL_MS)
   }
 
   get clock(): Clock {
@@ -179,13 +179,21 @@ export class PostgresDatabase
    * if it will not do.
    */
   async prepare(): Promise<string[]> {
-    return this.#asOperator(async () => {
+    const prepare = async (): Promise<string[]> => {
       const warnings = await this.#inspect()
       await this.#migrate()
       await this.#keepAlive()
       this.#merger.added(0) // merges what processes that are gone have left
       return warnings
-    })
+    }
+    try {
+      return await this.#asOperator(prepare)
+    } catch (error) {
+      if (!isReadOnly(error)) throw error
+      // A failover may have made it so, and ends it.
+      const detail = 'The store can only be read; see Retry-After.'
+      throw new AppError('store_unavailable', detail, { cause: error })
+    }
   }
 
   /** Migrates the schema, and no more. Throws as `prepare` does. */
@@ -221,9 +229,7 @@ export class PostgresDatabase
     try {
       return await work()
     } catch (error) {
-      const refusal = refusalOf(error)
-      if (refusal === undefined) throw error
-      throw new OperatorError(`${this.#options.label} ${refusal}.`, { cause: error })
+      throw asSentence(this.#options.label, error)
     }
   }
 
@@ -255,6 +261,7 @@ export class PostgresDatabase
   async #migrate(): Promise<Migration> {
     await using connections = new Connections({
       connection: this.#options.connection,
+      label: this.#options.label,
       purpose: 'migrations',
       connectionsMax: 1,
       waitingMax: 1,
@@ -280,12 +287,21 @@ export class PostgresDatabase
     this.#clock.holdAt(Number(row?.['latest'] ?? 0))
   }
 
-  /** While the database is away there is nobody to tell; a mistake of ours ends the process. */
-  async #keepAliveIfThere(): Promise<void> {
-    if (!this.#clock.isSet) return // not prepared yet: there may be no tables
-    await this.#keepAlive().catch((error: unknown) => {
-      if (!isUnavailable(error)) throw error
-    })
+  /**
+   * Exchanges clocks with the other processes and keeps this one's sources, until `signal` aborts. To be
+   * run by a service, once it is prepared; with shorter intervals in tests.
+   */
+  async stayAlive(signal: AbortSignal, intervalMs = KEEP_ALIVE_INTERVAL_MS): Promise<void> {
+    for (;;) {
+      await sleep(intervalMs, signal)
+      if (signal.aborted) return
+      try {
+        await this.#keepAlive()
+      } catch (error) {
+        // While the database is away there is nobody to tell.
+        if (!isUnavailable(error)) throw error
+      }
+    }
   }
 
   async open(source: string, from: bigint): Promise<bigint> {
@@ -452,7 +468,6 @@ export class PostgresDatabase
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#keepingAlive)
     await using closing = new AsyncDisposableStack()
     closing.use(this.#commits)
     closing.use(this.#reads)

@@ -11,15 +11,18 @@ const UNTRUSTWORTHY: Readonly<Record<string, string>> = {
   XX: 'internal error, or damaged data',
 }
 
+const READ_ONLY = '25006'
 /** What an operator has to mend, by SQLSTATE. */
 const REFUSALS: Readonly<Record<string, string>> = {
+  [READ_ONLY]: 'can only be read',
   '28000': 'refuses the user',
   '28P01': 'refuses the password',
   '3D000': 'has no such database',
+  '3F000': 'has no schema that tables may be made in',
   '42501': 'does not give the rights',
 }
 
-/** The driver's own words, too. */
+/** The driver's own words. */
 const NO_TLS = 'The server does not support SSL connections'
 
 /**
@@ -39,15 +42,33 @@ export function isOfTheData(error: unknown): boolean {
   return ['22', '23'].includes(sqlState(error)?.slice(0, 2) ?? '')
 }
 
-/** What the server refuses for good at the start, as a sentence; undefined for other errors. */
+/** What the server refuses until an operator mends it, as a sentence; undefined for other errors. */
 export function refusalOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  const cause = error instanceof AppError ? error.cause : error
-  // The driver's own words when the server asks for a password and there is none.
+  const cause = causeOf(error)
+  // The driver's own words, too, when the server asks for a password and there is none.
   if (cause instanceof Error && cause.message.startsWith('SASL:')) return 'asks for a password'
   if (cause instanceof Error && cause.message === NO_TLS) return `offers no TLS (${cause.message})`
   const refusal = REFUSALS[sqlState(cause) ?? '']
   return refusal && `${refusal} (${cause instanceof Error ? cause.message : ''})`
+}
+
+/** A refusal as an OperatorError, and other errors as they are. */
+export function asSentence(label: string, error: unknown): unknown {
+  const refusal = refusalOf(error)
+  if (refusal === undefined || error instanceof OperatorError) return error
+  return new OperatorError(`${label} ${refusal}.`, { cause: error })
+}
+
+/** Nothing can be written: after a failover to a standby, or where an operator said so. It may pass. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(causeOf(error)) === READ_ONLY
+}
+
+/** What the server said. */
+function causeOf(error: unknown): unknown {
+  const isOurs = error instanceof AppError || error instanceof OperatorError
+  return isOurs ? causeOf(error.cause) : error
 }
 
 /** The SQLSTATE of an error of the server, undefined for one of the connection. */

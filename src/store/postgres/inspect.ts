@@ -15,6 +15,7 @@ export async function inspectPostgres(options: PostgresOptions): Promise<Check[]
   const { connection, label } = options
   await using connections = new Connections({
     connection,
+    label,
     purpose: 'doctor',
     connectionsMax: 1,
     waitingMax: 1,
@@ -170,18 +171,25 @@ function askRights(): Statement {
 }
 
 function rightsCheck({ user, schema, may_create, tables, missing }: Row): Check {
-  const [who, where] = [String(user), String(schema)]
+  const who = String(user)
+  if (typeof schema !== 'string') {
+    return fail(
+      'rights',
+      `${who} may use no schema that it looks for tables in`,
+      `grant usage, create on schema public to ${who}`,
+    )
+  }
   if (missing !== '') {
     return fail(
       'rights',
       `${who} may not read and write ${String(missing)}`,
-      `grant select, insert, update, delete on all tables in schema ${where} to ${who}`,
+      `grant select, insert, update, delete on all tables in schema ${schema} to ${who}`,
     )
   }
-  if (may_create === true) return ok('rights', `${who} may create and write tables in ${where}`)
-  const remedy = `grant create on schema ${where} to ${who}`
+  if (may_create === true) return ok('rights', `${who} may create and write tables in ${schema}`)
+  const remedy = `grant create on schema ${schema} to ${who}`
   return Number(tables) === 0
-    ? fail('rights', `${who} may not create tables in ${where}`, remedy)
+    ? fail('rights', `${who} may not create tables in ${schema}`, remedy)
     : ok('rights', `${who} may write; "tallymark migrate" would need: ${remedy}`)
 }
 
