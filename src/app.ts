@@ -3,6 +3,7 @@ import type { AttemptObserver } from './aggregator/aggregator.ts'
 import { runKeyPurge, type PurgeOptions } from './aggregator/purge-keys.ts'
 import { runMinutePurge } from './aggregator/purge-minutes.ts'
 import { COUNT_ERRORS } from './collector/count-operations.ts'
+import { AHEAD_MS_MAX } from './clock.ts'
 import type { Config } from './config.ts'
 import { isUnavailable, reasonOf, type AppError } from './errors.ts'
 import type { Limits } from './http/limits.ts'
@@ -147,7 +148,7 @@ async function openParts(
   metrics.read.parts = () => partsOf(registry, log.state)
   metrics.read.banners = () => (registry.isLoaded ? registry.size : undefined)
   metrics.read.build = () => buildOf(config)
-  watchStore(config, store, metrics, inBackground)
+  watchStore(config, store, metrics, logger, inBackground)
   if (log.takesClicks) {
     metrics.expectRefusals([...COUNT_ERRORS, 'internal_error'])
     const told = (silent: number): void => void (metrics.read.bannersSilent = () => silent)
@@ -172,12 +173,19 @@ function watchStore(
   config: Config,
   store: Store,
   metrics: Metrics,
+  logger: Logger,
   inBackground: (run: (signal: AbortSignal) => Promise<void>, graceMs?: number) => void,
 ): void {
   const folder = config.store.kind === 'sqlite' ? config.store.folder : undefined
-  const watch = new StoreWatch({ store, clock: store.clock, folder })
+  const watch = new StoreWatch({
+    store,
+    clock: store.clock,
+    onClock: clockObserver(logger),
+    folder,
+  })
   inBackground((signal) => watch.follow(signal), UPKEEP_GRACE_MS)
   const { read } = metrics
+  read.clockAheadSeconds = () => store.clock.aheadMs / 1_000
   read.lagSeconds = () => (watch.lagMs === undefined ? undefined : watch.lagMs / 1_000)
   read.unmergedBatches = () => watch.figures?.unmergedBatches
   read.mergeFailures = () => watch.figures?.mergeFailures
@@ -275,6 +283,21 @@ function storeObserver(logger: Logger): (error: AppError | undefined) => void {
     }
     if (error === undefined && isAway) logger.info('The store answers again')
     isAway = error !== undefined
+  }
+}
+
+/** One line when the clock of clicks is held, at the start too, and one when the time has caught up. */
+function clockObserver(logger: Logger): (aheadMs: number) => void {
+  let isAhead = false
+  return (aheadMs) => {
+    if (aheadMs > AHEAD_MS_MAX && !isAhead) {
+      const seconds = Math.round(aheadMs / 1_000)
+      logger.warn(
+        `Clicks are counted ${seconds} s ahead of the time: the clock was set back, or an instant is stored that one told when it was ahead; docs/operations.md says what to do`,
+      )
+    }
+    if (aheadMs === 0 && isAhead) logger.info('The time has caught up with the clock of clicks')
+    isAhead = aheadMs > AHEAD_MS_MAX || (isAhead && aheadMs > 0)
   }
 }
 

@@ -2,6 +2,7 @@ import { collectDefaultMetrics } from 'prom-client'
 import type { ErrorCode } from './errors.ts'
 import { DeclaredMetrics, type Read } from './lib/declared-metrics.ts'
 import { PlainHistogram } from './lib/plain-histogram.ts'
+import { RouteFigures } from './lib/route-figures.ts'
 
 /** Buckets of histograms: up to a full batch, and beyond every time-out of store and brokers. */
 const CLICKS = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 5_000]
@@ -9,11 +10,8 @@ const SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
 const ACK_SECONDS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5,
 ]
-const REQUEST_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 1, 3, 10]
 /** Of how many partitions there are lines: the lowest numbers. Sums are of all. */
 const PARTITIONS_SHOWN = 200
-/** First digits of the statuses that every route has. */
-const USUAL_KINDS: readonly number[] = [2, 4, 5]
 /** The route of a request that has none. */
 const NO_ROUTE = 'none'
 
@@ -27,26 +25,6 @@ const SECTIONS = {
 } as const
 
 export const METRIC_SECTIONS: readonly string[] = Object.values(SECTIONS)
-
-/** What a route has answered. */
-export class RouteFigures {
-  /** By first digit of the status. */
-  readonly #answers = new Float64Array(6)
-  readonly seconds = new PlainHistogram(REQUEST_SECONDS)
-
-  count(status: number, seconds: number): void {
-    const kind = Math.trunc(status / 100)
-    this.#answers[kind] = (this.#answers[kind] ?? 0) + 1
-    this.seconds.observe(seconds)
-  }
-
-  /** As `2xx` and how many; the usual ones also where there were none, so that the first is a rise. */
-  *answers(): Generator<readonly [status: string, answers: number]> {
-    for (const [kind, answers] of this.#answers.entries()) {
-      if (answers > 0 || USUAL_KINDS.includes(kind)) yield [`${kind}xx`, answers]
-    }
-  }
-}
 
 interface PartitionFigures {
   readonly number: number
@@ -69,6 +47,7 @@ interface Readings {
   banners: Read
   bannersSilent: Read
   lagSeconds: Read
+  clockAheadSeconds: Read
   tickerSeconds: Read
   unmergedBatches: Read
   mergeFailures: Read
@@ -104,6 +83,7 @@ export class Metrics {
     banners: NOTHING,
     bannersSilent: NOTHING,
     lagSeconds: NOTHING,
+    clockAheadSeconds: NOTHING,
     tickerSeconds: () => 0,
     unmergedBatches: NOTHING,
     mergeFailures: () => 0,
@@ -233,6 +213,12 @@ export class Metrics {
       'lag_seconds',
       'How long ago the instant was until which every acknowledged click is counted, by the clock that all processes share. It grows while the store or the log is away; until the store has said it once, there is no line.',
       () => read.lagSeconds(),
+    )
+    this.#declared.gauge(
+      SECTIONS.well,
+      'clock_ahead_seconds',
+      'By how much the clock of clicks and answers is held ahead of the time, as it never goes back: it was set back, or an instant is stored that one told when it was ahead.',
+      () => read.clockAheadSeconds(),
     )
     this.#declared.gauge(
       SECTIONS.well,

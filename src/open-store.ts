@@ -1,5 +1,5 @@
 // Which store stands behind the ports, for the service and for commands.
-import type { Clock } from './clock.ts'
+import type { Clock, HeldClock } from './clock.ts'
 import type { Config } from './config.ts'
 import { OperatorError } from './errors.ts'
 import type { PartitionStore } from './log/kafka/partition-store.ts'
@@ -23,7 +23,7 @@ export type Store = CountStore &
   ImportStore &
   FiguresStore &
   AsyncDisposable & {
-    readonly clock: Clock
+    readonly clock: HeldClock
     /** Why clicks could probably not be counted now, as far as is known without trying. */
     readonly trouble: string | undefined
   }

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises'
-import type { Clock } from '../clock.ts'
+import type { HeldClock } from '../clock.ts'
 import { isUnavailable } from '../errors.ts'
 import { sleep } from '../lib/background.ts'
 import type { FiguresStore, StoreFigures } from '../store/store-figures.ts'
@@ -10,7 +10,9 @@ const ROUNDS_BETWEEN_SIZES = 15
 
 export interface StoreWatchOptions {
   readonly store: FiguresStore
-  readonly clock: Clock
+  readonly clock: HeldClock
+  /** Told in each round by how much the clock is held ahead. */
+  readonly onClock: (aheadMs: number) => void
   /** The folder of the embedded store, whose disk is measured. */
   readonly folder: string | undefined
   /** Shorter in tests. */
@@ -60,8 +62,9 @@ export class StoreWatch {
 
   /** Asks until `signal` aborts. */
   async follow(signal: AbortSignal): Promise<void> {
-    const { store, intervalMs = INTERVAL_MS } = this.#options
+    const { store, clock, onClock, intervalMs = INTERVAL_MS } = this.#options
     for (let round = 0; !signal.aborted; round += 1) {
+      onClock(clock.aheadMs)
       try {
         this.#figures = await store.figures()
         if (round % ROUNDS_BETWEEN_SIZES === 0) await this.#measure()

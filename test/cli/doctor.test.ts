@@ -206,6 +206,7 @@ test('Postgres: a durable server is well, before and after the first start', asy
     connections: 'ok',
     schema: 'ok',
     rights: 'ok',
+    instants: 'ok',
     'dead letters': 'ok',
     clock: 'ok',
     broker: 'ok',

@@ -105,8 +105,14 @@ class FakeFigures implements FiguresStore {
 test('O18: the lag grows from the last answer on, and is not told where there was none', async () => {
   const store = new FakeFigures()
   let now = 1_000_000
-  const clock = { now: () => now }
-  const watch = new StoreWatch({ store, clock, folder: undefined, intervalMs: 5 })
+  const clock = { now: () => now, aheadMs: 0 }
+  const watch = new StoreWatch({
+    store,
+    clock,
+    onClock: () => {},
+    folder: undefined,
+    intervalMs: 5,
+  })
   await using _ = background(
     (cause) => assert.fail(String(cause)),
     (signal) => watch.follow(signal),

@@ -95,6 +95,23 @@ test('I10: the clock does not go back over a restart, even if the machine’s do
   assert.ok(store.clock.now() > instant - day / 2, 'it stands still until the time has caught up')
 })
 
+test('a key is remembered by the time, not by a clock that is held ahead of it', async () => {
+  using folder = temporaryFolder()
+  const hour = 3_600_000
+  const noon = Date.UTC(2024, 11, 10, 12)
+  const openAt = (time: number) => openEmpty({ folder: folder.path, wall: () => time })
+  const commitAt = async (at: number, from: bigint, key: string): Promise<void> => {
+    await using store = await openAt(at)
+    await store.open('writer:a', 0n)
+    const span = { source: 'writer:a', from, to: from + 1n, batchId: randomUUID() }
+    await store.commit(aggregate({ span, clicks: [{ bannerId: 1, tally: 'click', at, key }] }))
+  }
+  await commitAt(noon, 0n, 'a')
+  await commitAt(noon + 365 * 24 * hour, 1n, 'b')
+  await using store = await openAt(noon + hour)
+  assert.equal(await store.purgeKeys(48 * hour, 10), 0)
+})
+
 test('I9: a second service on the folder is refused with a sentence', async () => {
   using folder = temporaryFolder()
   await using first = await openEmpty({ folder: folder.path })

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import type { HeldClock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
 import type { Connections, Row, Statement } from './connections.ts'
 
@@ -7,7 +7,7 @@ import type { Connections, Row, Statement } from './connections.ts'
  * answers. In between, this machine's monotonic clock carries it on; the machine's own idea of the
  * time is never asked. It does not go back: where the database's clock does, it stands still.
  */
-export class PostgresClock implements Clock {
+export class PostgresClock implements HeldClock {
   /** Milliseconds from the monotonic clock to the database's. */
   #offset: number | undefined
   #last = 0
@@ -20,9 +20,12 @@ export class PostgresClock implements Clock {
     if (this.#offset === undefined) {
       throw new AppError('store_unavailable', 'The store was not reached yet; see Retry-After.')
     }
-    // The hundredth makes up for a sum of fractions that lost its last bit.
-    this.#last = Math.max(this.#last, Math.floor(this.#offset + performance.now() + 0.01))
+    this.#last = Math.max(this.#last, told(this.#offset))
     return this.#last
+  }
+
+  get aheadMs(): number {
+    return this.#offset === undefined ? 0 : Math.max(0, this.#last - told(this.#offset))
   }
 
   /** The first row of an answer; its `instant` corrects the clock. */
@@ -52,4 +55,9 @@ export class PostgresClock implements Clock {
   holdAt(instant: number): void {
     this.#last = Math.max(this.#last, instant)
   }
+}
+
+function told(offset: number): number {
+  // The hundredth makes up for a sum of fractions that lost its last bit.
+  return Math.floor(offset + performance.now() + 0.01)
 }

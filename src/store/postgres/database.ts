@@ -1,6 +1,6 @@
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
-import type { Clock } from '../../clock.ts'
+import type { HeldClock } from '../../clock.ts'
 import { AppError, BatchRejected, isUnavailable, OperatorError } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
 import { MINUTE_MS } from '../../minute.ts'
@@ -164,7 +164,7 @@ export class PostgresDatabase
     })
   }
 
-  get clock(): Clock {
+  get clock(): HeldClock {
     return this.#clock
   }
 

@@ -1,12 +1,13 @@
 // For `tallymark doctor`: the Postgres store as it is found. Nothing is changed.
 import { fail, ok, warn, type Check } from '../../check.ts'
 import { isUnavailable, reasonOf } from '../../errors.ts'
+import { instantsCheck } from '../instants-check.ts'
 import { schemaCheck } from '../schema.ts'
 import { Connections, type Row, type Statement } from './connections.ts'
 import { CONNECTIONS_MAX, type PostgresOptions } from './database.ts'
 import { refusalOf } from './failure.ts'
 import { schemaVersion } from './migrate.ts'
-import { VERSION_MIN } from './upkeep.ts'
+import { lastInstant, VERSION_MIN } from './upkeep.ts'
 
 const QUERY_TIMEOUT_MS = 3_000
 const CLOCKS_APART_MS_MAX = 1_000
@@ -26,9 +27,16 @@ export async function inspectPostgres(options: PostgresOptions): Promise<Check[]
     const [server = {}] = await connections.query(askServer())
     checks.push(ok('database', label), ...serverChecks(server))
     const version = await schemaVersion((statement) => connections.query(statement))
-    checks.push(schemaCheck('postgres', version))
+    const schema = schemaCheck('postgres', version)
+    checks.push(schema)
     const [rights = {}] = await connections.query(askRights())
-    checks.push(rightsCheck(rights), ...(await deadLettersChecks(connections)))
+    const access = rightsCheck(rights)
+    checks.push(access)
+    if (version > 0 && schema.verdict === 'ok' && access.verdict === 'ok') {
+      const [stored] = await connections.query(lastInstant())
+      checks.push(instantsCheck(Number(stored?.['latest']), Number(stored?.['instant'])))
+    }
+    checks.push(...(await deadLettersChecks(connections)))
     checks.push(await clockCheck(connections))
   } catch (error) {
     const isExpected = isUnavailable(error) || refusalOf(error) !== undefined

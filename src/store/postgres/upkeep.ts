@@ -37,6 +37,16 @@ export function keepAlive(sources: readonly string[], instant: number): Statemen
   }
 }
 
+/** `latest` of what processes have stored, and the `instant` of the database. */
+export function lastInstant(): Statement {
+  return {
+    text: `
+      select shared_instant()::float8 as instant, greatest(
+        (select max(instant) from positions), (select max(complete_until) from partitions)
+      )::float8 as latest`,
+  }
+}
+
 /**
  * Forgets writers that were last seen before `before`, but for this process's own, and unless a batch
  * of theirs is not merged.

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Banner, BannerChange, BannerDraft, NewBanner } from '../../banner.ts'
 import type { Tally } from '../../click.ts'
-import { steadyClock, type Clock } from '../../clock.ts'
+import { steadyClock, type HeldClock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
 import {
   notAdded,
@@ -42,7 +42,7 @@ export interface SqliteOptions {
 export class SqliteDatabase
   implements CountStore, BannerStore, ImportStore, FiguresStore, AsyncDisposable
 {
-  readonly clock: Clock
+  readonly clock: HeldClock
   /** A folder is not away; what keeps clicks from being counted shows when one comes. */
   readonly trouble = undefined
   readonly #lock: Disposable
@@ -122,11 +122,17 @@ export class SqliteDatabase
   /** What is acknowledged is counted: everything is complete until now. */
   purgeKeys(retentionMs: number, limit: number): Promise<number> {
     const instant = this.clock.now()
-    return this.#writer.call('purgeKeys', { before: instant - retentionMs, limit, instant })
+    const before = this.#time() - retentionMs
+    return this.#writer.call('purgeKeys', { before, limit, instant })
   }
 
   purgeMinutes(retentionMs: number, limit: number): Promise<number> {
-    return this.#writer.call('purgeMinutes', { before: this.clock.now() - retentionMs, limit })
+    return this.#writer.call('purgeMinutes', { before: this.#time() - retentionMs, limit })
+  }
+
+  /** Not that of a clock that is held: what it gives up too soon does not come back. */
+  #time(): number {
+    return this.clock.now() - this.clock.aheadMs
   }
 
   importCounts(counts: readonly ImportedCount[]): Promise<ImportOutcome> {

@@ -5,10 +5,12 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { fail, ok, warn, type Check } from '../../check.ts'
+import { instantsCheck } from '../instants-check.ts'
 import { schemaCheck } from '../schema.ts'
 import { databaseFile } from './connection.ts'
 import { isLocked } from './folder-lock.ts'
 import { schemaVersion } from './migrate.ts'
+import { storedInstant } from './reads.ts'
 
 const BUSY_TIMEOUT_MS = 1_000
 const MIB = 1024 * 1024
@@ -62,9 +64,11 @@ function databaseChecks(folder: string): Check[] {
     // Before SQLite opens it: closing a file lets go of all locks that this process has on it.
     const hasLog = isInLogFormat(file)
     using database = openToLook(file, isRunning)
+    const version = schemaVersion(database)
     return [
       ok('service', isRunning ? 'one is at work on the folder' : 'none is at work on the folder'),
-      schemaCheck('sqlite', schemaVersion(database)),
+      schemaCheck('sqlite', version),
+      ...(version > 0 ? [instantsCheck(storedInstant(database), Date.now())] : []),
       durabilityCheck(hasLog),
       damageCheck(database, file),
     ]
