@@ -208,8 +208,8 @@ async function seedBanners(
   if ((await store.list({ limit: 1, after: 0, withArchived: true })).length > 0) return
   const { path, drafts } = readBannersFile(file)
   const added = await store.addAll(drafts, 'onlyFirst')
-  if (added > 0)
-    logger.info(`First start: loaded ${added} ${added === 1 ? 'banner' : 'banners'} from ${path}`)
+  if (added < drafts.length) return // another process was quicker
+  logger.info(`First start: loaded ${added} ${added === 1 ? 'banner' : 'banners'} from ${path}`)
 }
 
 /**

@@ -33,6 +33,14 @@ test('B10: BANNERS_FILE is loaded on the first start, and only then', async () =
   await loadsFirstFileOnly(folder.path, { DATA_DIR: join(folder.path, 'data') })
 })
 
+test('a first start that is to have no banners says so', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'none.json')
+  writeFileSync(path, '[]')
+  await using app = await startTestApp({ BANNERS_FILE: path })
+  assert.match(app.log(), /First start: loaded 0 banners from .*none\.json/)
+})
+
 test('B10: on Postgres, too, banners are loaded on the first start, and only then', async () => {
   using folder = temporaryFolder()
   await using database = await createDatabase()
