@@ -8,7 +8,7 @@ import { OperatorError } from './errors.ts'
 import { unreadLines } from './lib/env-lines.ts'
 import { readSecretFile } from './lib/secret-file.ts'
 import { meantBy } from './lib/typo.ts'
-import type { PostgresConnection } from './postgres-url.ts'
+import { postgresUrl, type PostgresConnection } from './postgres-url.ts'
 import { isPair, type Broker } from './setting-rules.ts'
 import { fileNameOf, SETTINGS, type Setting } from './settings.ts'
 
@@ -116,6 +116,19 @@ function textOf(bytes: Buffer): string {
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
 }
 
+/** A Postgres that no setting names, by the rules of those that do; `name` is what messages call it. */
+export function storeAt(
+  name: string,
+  place: { readonly url: string } | { readonly file: string },
+): Config['store'] {
+  try {
+    return postgresAt(postgresUrl('url' in place ? place.url : readSecretFile(place.file)))
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new OperatorError(`${name} ${cause.message}.`, { exitCode: 2, cause })
+  }
+}
+
 /** Throws one OperatorError that names every wrong value. An empty variable is an unset one. */
 export function parseConfig(environment: Environment, envFile?: EnvFile): Config {
   const given = { ...valuesIn(envFile?.values ?? {}), ...valuesIn(environment) }
@@ -181,7 +194,12 @@ function configOf(values: Values): Omit<Config, 'envFile' | 'warnings'> {
 
 function storeOf(values: Values): Config['store'] {
   const connection = values.DATABASE_URL ?? connectionOf(values)
-  if (connection === undefined) return { kind: 'sqlite', folder: values.DATA_DIR }
+  return connection === undefined
+    ? { kind: 'sqlite', folder: values.DATA_DIR }
+    : postgresAt(connection)
+}
+
+function postgresAt(connection: PostgresConnection): Config['store'] {
   const { host, port, database } = connection
   return { kind: 'postgres', connection, label: `Postgres at ${placeOf(host, port)}/${database}` }
 }

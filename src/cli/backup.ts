@@ -1,6 +1,7 @@
 import { backUpStore } from '../open-store.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, type Command } from './command.ts'
+import { countOf } from './count-of.ts'
 import { print } from './print.ts'
 
 const MIB = 1024 * 1024
@@ -20,10 +21,10 @@ Example:
   DATA_DIR=/var/lib/tallymark tallymark backup /backups/2026-11-24.sqlite
 `,
   async run(args) {
-    const { operands } = parseArguments(args, {}, ['file'])
+    const { operands } = parseArguments(args, {}, ['<file>'])
     const [file = ''] = operands
     const { bytes, clicks } = await backUpStore(readCommandConfig().store, file)
-    await print(`Wrote ${file}: ${(bytes / MIB).toFixed(1)} MiB, ${clicks} clicks.\n`)
+    await print(`Wrote ${file}: ${(bytes / MIB).toFixed(1)} MiB, ${countOf(clicks, 'click')}.\n`)
     return 0
   },
 }

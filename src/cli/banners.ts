@@ -115,7 +115,9 @@ function bannerOf(query: Readonly<Record<string, unknown>>): NewBanner {
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const rules = error.errors?.map(
-      ({ field, message }) => `${field === 'name' ? '<name>' : `--${field}`} ${message}`,
+      ({ field, message }) =>
+        // A command line has no null.
+        `${field === 'name' ? '<name>' : `--${field}`} ${message.replace('must be null or', 'must be')}`,
     )
     throw new UsageError(rules?.join('; ') ?? error.message, { cause: error })
   }

@@ -1,11 +1,12 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseConfig, type Config } from '../config.ts'
+import { storeAt, type Config } from '../config.ts'
 import { isUnavailable, OperatorError, reasonOf } from '../errors.ts'
 import { openCopySource, openCopyTarget } from '../open-store.ts'
 import { copy as copyStore, type Copied } from '../store/copy.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
+import { countOf } from './count-of.ts'
 import { print } from './print.ts'
 
 type Place = Config['store']
@@ -58,31 +59,22 @@ Example:
   },
 }
 
-/** Parsed as the settings are: the same rules and sentences. */
+/** By the rules of the settings. */
 function placeOf(end: 'from' | 'to', place?: string, file?: string): Place | undefined {
   if (place !== undefined && file !== undefined) {
     throw new UsageError(`--${end} and --${end}-file are given; leave out one`)
   }
-  if (file !== undefined) return parsed(end, { DATABASE_URL_FILE: file })
+  if (file !== undefined) return storeAt(`The URL of --${end}-file`, { file })
   if (place === undefined) return undefined
   if (place === '') throw new UsageError(`--${end} is empty`)
   if (!/^[a-z]+:\/\//i.test(place)) return { kind: 'sqlite', folder: place }
-  const store = parsed(end, { DATABASE_URL: place })
+  const store = storeAt(`--${end}`, { url: place })
   if (new URL(place).password !== '') {
     process.stderr.write(
       `tallymark: everybody on this machine can read the password in --${end}; put the URL into a file, and name that by --${end}-file\n`,
     )
   }
   return store
-}
-
-function parsed(end: string, environment: Record<string, string>): Place {
-  try {
-    return parseConfig(environment).store
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error
-    throw new OperatorError(`--${end}: ${error.message}`, { exitCode: 2, cause: error })
-  }
 }
 
 function isSame(from: Place, to: Place): boolean {
@@ -120,16 +112,16 @@ async function atEnd<T>(end: 'source' | 'target', open: () => Promise<T>): Promi
 function textOf(copied: Copied): string {
   const { banners, keys, ownKeys, clicks, days, sourceClicks, targetClicks, differences } = copied
   const lines = [
-    `Copied ${clicks} clicks, ${banners} banners that were new or changed, and ${keys} keys.`,
-    `Compared ${days} days of banners: the source has ${sourceClicks} clicks, the target ${targetClicks}.`,
+    `Copied ${countOf(clicks, 'click')}, ${countOf(banners, 'new or changed banner')}, and ${countOf(keys, 'key')}.`,
+    `Compared ${countOf(days, 'sum')}, one for each banner and day: the source has ${countOf(sourceClicks, 'click')}, the target ${targetClicks}.`,
   ]
   if (targetClicks > sourceClicks && differences.length === 0) {
     const own = targetClicks - sourceClicks
-    lines.push(`The ${own} more are what the target has counted, imported or copied otherwise.`)
+    lines.push(`The target has ${own} more: what it has counted, imported or copied otherwise.`)
   }
   if (ownKeys > 0) {
     lines.push(
-      `${ownKeys} keys were sent to both services: those clicks are counted twice, once by each.`,
+      `Both services were sent ${countOf(ownKeys, 'key')}: those clicks are counted twice, once by each.`,
     )
   }
   if (copied.hasOpenLog) {

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { OperatorError } from '../errors.ts'
 import type { DeadLetter } from '../log/kafka/dead-letters.ts'
 import { visitDeadLetters, type DeadLettersVisit } from '../visit-log.ts'
-import { amountOf } from './amount.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import { isConfirmed } from './confirm.ts'
+import { countOf } from './count-of.ts'
 import { print, printable } from './print.ts'
 import { textTable } from './text-table.ts'
 
@@ -69,7 +69,7 @@ async function list(args: readonly string[]): Promise<number> {
   const count = await visit.count()
   if (rows.length > 0) await print(`${textTable(COLUMNS, rows).join('\n')}\n\n`)
   const more = rows.length < count ? `, of which the first ${rows.length} are shown` : ''
-  await print(`${amountOf(count, 'dead letter')}${more}\n`)
+  await print(`${countOf(count, 'dead letter')}${more}\n`)
   return 0
 }
 
@@ -129,7 +129,7 @@ async function retry(args: readonly string[]): Promise<number> {
   const { counted, duplicates, left } = await visit.retry(ids)
   const lines = [`Counted ${counted}; ${left} could not be.`]
   if (duplicates > 0) lines.push(`Clicks that had been counted before by their key: ${duplicates}.`)
-  lines.push(`${amountOf(await visit.count(), 'dead letter')} left.`)
+  lines.push(`${countOf(await visit.count(), 'dead letter')} left.`)
   await print(`${lines.join('\n')}\n`)
   return left > 0 ? 1 : 0
 }
@@ -139,7 +139,7 @@ async function drop(args: readonly string[]): Promise<number> {
   await using visit = await visitDeadLetters(readCommandConfig())
   await checkIds(visit, ids)
   const count = ids === 'all' ? await visit.count() : ids.length
-  await print(`${amountOf(count, 'dead letter')} would be forgotten, and never be counted.\n`)
+  await print(`${countOf(count, 'dead letter')} would be forgotten, and never be counted.\n`)
   if (!(await isConfirmed(isSaid))) return 1
   const dropped = ids === 'all' ? await dropAll(visit) : await visit.drop(ids)
   await print(`Dropped ${dropped}.\n`)

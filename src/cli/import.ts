@@ -5,6 +5,7 @@ import type { ImportStore } from '../store/import-store.ts'
 import { readCommandConfig } from './command-config.ts'
 import { parseArguments, UsageError, type Command } from './command.ts'
 import type { OriginalPage } from './original-counts.ts'
+import { countOf } from './count-of.ts'
 import { print } from './print.ts'
 
 const SKIPPED_SHOWN_MAX = 20
@@ -92,16 +93,15 @@ async function importAll(store: ImportStore, pages: AsyncIterable<OriginalPage>)
 
 function textOf({ rows, added, addedMinutes, unchangedMinutes, registered, skipped }: Report) {
   const lines = [
-    `Read ${rows} hours of banner_stats.`,
-    `Added ${added} clicks in ${addedMinutes} minutes; ${unchangedMinutes} minutes had been imported before.`,
+    `Read ${countOf(rows, 'hour')} of banner_stats.`,
+    `Added ${countOf(added, 'click')} in ${countOf(addedMinutes, 'minute')}; ${countOf(unchangedMinutes, 'minute')} had been imported before.`,
   ]
   if (registered.length > 0) {
-    lines.push(
-      `Registered ${registered.length} banners that were not known: ${registered.join(', ')}.`,
-    )
+    const ids = registered.join(', ')
+    lines.push(`Registered ${countOf(registered.length, 'unknown banner')}: ${ids}.`)
   }
   if (skipped.length > 0) {
-    lines.push(`Skipped ${skipped.length} entries:`)
+    lines.push(`Skipped, ${skipped.length} in all:`)
     lines.push(...skipped.slice(0, SKIPPED_SHOWN_MAX).map((what) => `  - ${what}`))
     if (skipped.length > SKIPPED_SHOWN_MAX) lines.push('  - and more')
   }

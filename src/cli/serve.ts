@@ -3,8 +3,8 @@ import { readConfig, type Config } from '../config.ts'
 import { OperatorError } from '../errors.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { VERSION } from '../version.ts'
-import { amountOf } from './amount.ts'
 import { parseArguments, type Command } from './command.ts'
+import { countOf } from './count-of.ts'
 
 /** Ctrl-C reaches a program under npm two or three times at once; that is one wish to stop. */
 const REPEAT_IGNORED_MS = 1_000
@@ -81,7 +81,7 @@ async function stop(app: App, config: Config, logger: Logger): Promise<number> {
 function leftBy(app: App | undefined): string | undefined {
   const waiting = app?.waiting() ?? 0
   if (waiting === 0) return undefined
-  return `${amountOf(waiting, 'click')} not acknowledged, which may be counted or not`
+  return `${countOf(waiting, 'click')} not acknowledged, which may be counted or not`
 }
 
 /** With Kafka, clicks may wait in the log for whoever counts them next. */

@@ -152,7 +152,7 @@ test('what is wrong with a banner, a file or the arguments is said, and nothing 
     ],
     [
       ['add', 'Sale', '--url=javascript:alert(1)'],
-      '--url must be null or an http or https URL of at most 2048 characters',
+      '--url must be an http or https URL of at most 2048 characters',
     ],
     [['import'], '<file> is missing'],
   ] as const) {

@@ -32,12 +32,15 @@ for (const [one, other] of MOVES) {
     const before = await contentsOf(nameOf(from))
     assert.equal(
       await copied(from, to),
-      `Copied 100016 clicks, 13 banners that were new or changed, and 3 keys.
-Compared 4 days of banners: the source has 100016 clicks, the target 100016.
+      `Copied 100016 clicks, 13 new or changed banners, and 3 keys.
+Compared 4 sums, one for each banner and day: the source has 100016 clicks, the target 100016.
 `,
     )
     assert.deepEqual(await contentsOf(nameOf(to)), before)
-    assert.match(await copied(from, to), /^Copied 0 clicks, 0 banners.*, and 0 keys\.$/m)
+    assert.match(
+      await copied(from, to),
+      /^Copied 0 clicks, 0 new or changed banners, and 0 keys\.$/m,
+    )
     assert.deepEqual(await contentsOf(nameOf(to)), before)
     assert.deepEqual(await contentsOf(nameOf(from)), before, 'the source is as it was')
 
@@ -262,9 +265,9 @@ test('O22: what the target has counted itself stays, and is told apart', async (
   assert.match(output, /the source has 100016 clicks, the target 100020\.$/m)
   assert.match(
     output,
-    /^The 4 more are what the target has counted, imported or copied otherwise\.$/m,
+    /^The target has 4 more: what it has counted, imported or copied otherwise\.$/m,
   )
-  assert.match(output, /^1 keys were sent to both services: those clicks are counted twice/m)
+  assert.match(output, /^Both services were sent 1 key: those clicks are counted twice/m)
   assert.match(await copied(from, to), /^Copied 0 clicks/m)
   const { days } = await contentsOf(nameOf(to))
   assert.equal(sumOf(days), 100_020)
@@ -295,7 +298,7 @@ test('O22: what both ends have imported of the original service is not doubled, 
   assert.match(await copied(from, to), /^Copied 0 clicks/)
   await runSql(original.url, `update banner_stats set counts = counts || '{"0": 6}'`)
   assert.equal(await imported(from), 1)
-  assert.match(await copied(from, to), /^Copied 1 clicks/)
+  assert.match(await copied(from, to), /^Copied 1 click,/)
   assert.equal(await imported(to), 0, 'it came by copy')
   const [source, target] = [await contentsOf(nameOf(from)), await contentsOf(nameOf(to))]
   assert.deepEqual(target.minutes, source.minutes)

@@ -44,7 +44,7 @@ for (const shape of ['SQLite', 'Postgres'] as const) {
         exitCode: 0,
         output: `Read 4 hours of banner_stats.
 Added 21 clicks in 6 minutes; 0 minutes had been imported before.
-Registered 3 banners that were not known: 7, 100, 101.
+Registered 3 unknown banners: 7, 100, 101.
 `,
       })
       const again = await runProgram(folder.path, IMPORT, settings)
@@ -128,7 +128,7 @@ test('what is no count is left out and named, and the rest is imported', async (
   ]) {
     assert.ok(output.includes(`  - ${line}\n`), `${line}\nis not in\n${output}`)
   }
-  assert.match(output, /^Skipped 16 entries:$/m)
+  assert.match(output, /^Skipped, 16 in all:$/m)
 })
 
 test('two imports at once add each count once', async () => {

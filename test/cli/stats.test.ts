@@ -150,6 +150,16 @@ async function makeOlder({ dataFolder, settings }: TestPlace): Promise<void> {
   }
 }
 
+test('a file in place of the folder is said as such', async () => {
+  await using place = await createPlace('SQLite')
+  writeFileSync(String(place.dataFolder), 'no folder')
+  assert.deepEqual(await runCommand(place.folder, ['stats', '1'], place.settings), {
+    exitCode: 1,
+    stdout: '',
+    stderr: `tallymark: The folder of the database, ${place.dataFolder}, is a file; name another one.\n`,
+  })
+})
+
 for (const shape of SHAPES) {
   test(`${shape}: reading makes no database, and no table`, async () => {
     await using place = await createPlace(shape)

@@ -148,7 +148,7 @@ test('O23: a click is in a backup as soon as it is acknowledged, wherever the da
   for (let clicks = 1; clicks <= 5; clicks += 1) {
     await click(service.origin, 1)
     const { stdout } = await runCommand(folder.path, ['backup', `file-${clicks}`], settings)
-    assert.match(stdout, new RegExp(` ${clicks} clicks\\.\\n$`))
+    assert.match(stdout, new RegExp(` ${clicks} click${clicks === 1 ? '' : 's'}\\.\\n$`))
   }
 })
 
@@ -171,8 +171,8 @@ test('a backup overwrites nothing, leaves no half of itself, and says what keeps
   assert.deepEqual(await run(['mine']), said('mine is there already; name a file that is not.'))
   const nowhere = await run(['nowhere/file'])
   assert.equal(nowhere.exitCode, 1)
-  assert.match(nowhere.stderr, /^tallymark: No backup was made: ENOENT: .*\n$/)
-  assert.deepEqual(await run([]), said('file is missing; see tallymark help backup', 2))
+  assert.match(nowhere.stderr, /^tallymark: No backup was made: ENOENT: .*nowhere\/file'\.\n$/)
+  assert.deepEqual(await run([]), said('<file> is missing; see tallymark help backup', 2))
   assert.deepEqual(
     await run(['file'], { DATABASE_URL: 'postgresql://me:Geheimnis@db/clicks' }),
     said(

@@ -248,6 +248,6 @@ test('what cannot be stored before the stop is over is said, with exit code 1', 
     '1',
   ])
   assert.equal(await service.stop(), 1)
-  assert.match(service.output(), /Gave up stopping after 2000 ms: 1 click/)
+  assert.match(service.output(), /Gave up stopping after 2000 ms: 1 unacknowledged click could/)
   postgres.thaw()
 })

@@ -157,6 +157,11 @@ test('O8: what keeps it from starting is a sentence and an exit code', async () 
       `DATA_DIR ${folder.path} is in use by another Tallymark. Stop that one, or set another DATA_DIR.`,
     ],
     [{ PORT: String(port) }, 1, `Port ${port} of 127.0.0.1 is taken; set PORT to a free one.`],
+    [
+      { DATA_DIR: 'file', PORT },
+      1,
+      'The folder of the database, file, is a file; name another one.',
+    ],
     [{ DATA_DIR: 'file/data', PORT }, 1, 'DATA_DIR file/data cannot be made: '],
     [{ DATA_DIR: '/proc/nowhere/data', PORT }, 1, 'DATA_DIR /proc/nowhere/data cannot be made: '],
     [{ HOST: '203.0.113.1', PORT, DATA_DIR: './other' }, 2, 'HOST 203.0.113.1 is no address here.'],

@@ -87,7 +87,7 @@ for (const shape of SHAPES) {
       ...place.settings,
       ORIGINAL_DATABASE_URL: original.url,
     })
-    assert.match(stdout, /^Added 1 clicks in 1 minutes; 2 minutes had been imported before\.$/m)
+    assert.match(stdout, /^Added 1 click in 1 minute; 2 minutes had been imported before\.$/m)
   })
 
   test(`O24: an upgraded database in ${shape} has the schema of a new one`, async () => {

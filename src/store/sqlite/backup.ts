@@ -40,7 +40,9 @@ export async function backUpFolder(folder: string, file: string): Promise<Backup
   } catch (error) {
     if (!(error instanceof Error) || error instanceof OperatorError) throw error
     if ('code' in error && error.code === 'EEXIST') throw taken(file)
-    throw new OperatorError(`No backup was made: ${error.message}.`, { cause: error })
+    throw new OperatorError(`No backup was made: ${error.message.replaceAll(part, path)}.`, {
+      cause: error,
+    })
   }
 }
 

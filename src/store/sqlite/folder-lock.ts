@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OperatorError } from '../../errors.ts'
@@ -13,6 +13,7 @@ const LOOK_MS_MAX = 500
  * on a file of its own, which the system lets go of even after kill -9.
  */
 export function lockFolder(folder: string): Disposable {
+  checkIsFolder(folder)
   try {
     makeFolder(resolve(folder))
   } catch (cause) {
@@ -32,6 +33,13 @@ export function lockFolder(folder: string): Disposable {
     throw new OperatorError(`DATA_DIR ${folder} cannot be written: ${reasonOf(cause)}.`, { cause })
   }
   return { [Symbol.dispose]: () => lock.close() }
+}
+
+/** SQLite says of a file in its place that it is "unable to open database file". */
+export function checkIsFolder(folder: string): void {
+  if (existsSync(folder) && !statSync(folder).isDirectory()) {
+    throw new OperatorError(`The folder of the database, ${folder}, is a file; name another one.`)
+  }
 }
 
 /**

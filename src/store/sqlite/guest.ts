@@ -10,6 +10,7 @@ import { checkSchema } from '../schema.ts'
 import { addBanner, addBanners, findBanner, listBanners } from './banners.ts'
 import { databaseFile, openForReading, openForWriting } from './connection.ts'
 import { asSentence } from './failure.ts'
+import { checkIsFolder } from './folder-lock.ts'
 import { migrateFolder, schemaVersion } from './migrate.ts'
 import { readSeries, storedInstant } from './reads.ts'
 
@@ -80,6 +81,7 @@ export class SqliteGuest
 /** Throws an OperatorError where there is no database of this version. */
 export function openGuest(folder: string, writes: boolean): DatabaseSync {
   const file = databaseFile(folder)
+  checkIsFolder(folder)
   if (writes && !existsSync(file)) migrateFolder(folder)
   if (!existsSync(file)) throw noDatabase(folder)
   using building = new DisposableStack()

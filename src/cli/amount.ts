@@ -1,4 +1,0 @@
-/** `1 click`, `2 clicks` */
-export function amountOf(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
-}
