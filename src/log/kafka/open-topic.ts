@@ -48,27 +48,29 @@ export function missing(topic: Topic, stored: readonly StoredPartition[]): Error
 }
 
 /**
- * What the store has, which `read` asks for, and where the log ends after that. Throws an OperatorError with exit
- * code 3 if the brokers say twice that the log no longer has what is to be counted next.
+ * Throws an OperatorError with exit code 3 if the brokers say twice that the log no longer has what is to be counted
+ * next: a process that ends does not come back by itself.
  */
-export async function readCountable(
+export async function checkRecords(
   topic: Topic,
-  read: () => Promise<readonly StoredPartition[]>,
+  store: Pick<PartitionStore, 'readPartitions'>,
   pauseMs: number,
-): Promise<{ readonly stored: readonly StoredPartition[]; readonly ends: readonly bigint[] }> {
+): Promise<void> {
   for (let isSaid = false; ; isSaid = true) {
-    const stored = await read() // before the offsets, which are never below it
-    const [starts, ends] = [await topic.starts(), await topic.ends()]
-    const lost = lostRecords(topic.name, stored, starts, ends)
-    if (lost === undefined) return { stored, ends }
+    const stored = await store.readPartitions(topic.name)
+    const lost = lostRecords(topic.name, stored, await topic.starts(), await topic.ends())
+    if (lost === undefined) return
     if (isSaid) throw new OperatorError(lost, { exitCode: 3 })
     await pause(pauseMs)
     await topic.describe() // others may lead by now
   }
 }
 
-/** What is wrong where the log no longer has what is to be counted next; undefined if nothing is. */
-function lostRecords(
+/**
+ * What is wrong where the log no longer has what is to be counted next; undefined if nothing is. The positions must
+ * be older than the offsets, which are never below them.
+ */
+export function lostRecords(
   topic: string,
   stored: readonly StoredPartition[],
   starts: readonly bigint[],

@@ -6,7 +6,7 @@ import type { Batch, ClickSource, Outcome, Span } from '../click-log.ts'
 import { cut, type Piece, type Refused } from './cut.ts'
 import { isOutOfRange, LogAway } from './failure.ts'
 import { knownPartition, type KnownPartition } from './known-partition.ts'
-import { missing, openTopic, readCountable, VERDICT_PAUSE_MS } from './open-topic.ts'
+import { checkRecords, missing, openTopic, VERDICT_PAUSE_MS } from './open-topic.ts'
 import type { Leases, Mark, PartitionStore } from './partition-store.ts'
 import type { Fetched, PartitionReader } from './reader.ts'
 import { Ticker } from './ticker.ts'
@@ -293,7 +293,7 @@ export class KafkaSource implements ClickSource {
   /** Throws if the log no longer has what is to be counted next. */
   async #checkRange(): Promise<void> {
     const { topic, store } = this.#options
-    await readCountable(topic, () => store.readPartitions(topic.name), this.#times.verdictPauseMs)
+    await checkRecords(topic, store, this.#times.verdictPauseMs)
   }
 
   #spanOf(number: number, { to }: Piece): Span {

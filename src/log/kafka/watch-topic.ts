@@ -1,7 +1,7 @@
 import { AppError, isUnavailable, OperatorError, reasonOf } from '../../errors.ts'
 import { sleep } from '../../lib/background.ts'
 import { knownPartition, type KnownPartition } from './known-partition.ts'
-import { missing, openTopic, readCountable, VERDICT_PAUSE_MS } from './open-topic.ts'
+import { lostRecords, missing, openTopic } from './open-topic.ts'
 import type { PartitionStore, StoredPartition } from './partition-store.ts'
 import type { KafkaSink } from './sink.ts'
 import type { Topic } from './topic.ts'
@@ -18,8 +18,6 @@ export interface WatchParts {
   readonly observe: (refusal: string | undefined) => void
   /** Told each time how far the partitions are counted, by number, whoever counts them. */
   readonly tell: (partitions: readonly KnownPartition[]) => void
-  /** Shorter in tests. */
-  readonly verdictPauseMs?: number
 }
 
 /**
@@ -53,15 +51,18 @@ async function look(
   known: readonly StoredPartition[],
   signal: AbortSignal,
 ): Promise<readonly StoredPartition[]> {
-  const { topic, store, tell, verdictPauseMs = VERDICT_PAUSE_MS } = parts
+  const { topic, store, tell } = parts
   const found = await topic.describe()
   if (found === undefined && known.length > 0) throw missing(topic, known)
   const isSame = known.length > 0 && known.every(({ topicId }) => topicId === found?.id)
   if (!isSame) await openTopic(topic, store)
   const isLonger = isSame && found !== undefined && found.leaders.length > known.length
-  const read = () => readStored(parts, known, isLonger, signal)
-  const { stored, ends } = await readCountable(topic, read, verdictPauseMs)
+  const stored = await readStored(parts, known, isLonger, signal)
+  const [starts, ends] = [await topic.starts(), await topic.ends()]
   tell(stored.map(({ number, next }) => knownPartition(number, next, ends[number])))
+  // Once is enough: what is refused for a second was never taken, and the next look may call it well.
+  const lost = lostRecords(topic.name, stored, starts, ends)
+  if (lost !== undefined) throw new OperatorError(lost, { exitCode: 3 })
   return stored
 }
 
