@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as Zoned from 'temporal-polyfill/fns/ZonedDateTime'
 import {
   rangeBefore,
   stepsBefore,
   type SteppedRange,
 } from '../../web/dashboard/model/period-before.ts'
-import { timestamp } from '../../web/dashboard/model/period.ts'
+import { timestamp, zoned } from '../../web/dashboard/model/period.ts'
 
 const BERLIN = 'Europe/Berlin'
 const NEW_YORK = 'America/New_York'
@@ -121,4 +122,59 @@ test('D11: hours are compared with the same hours of other days, also when clock
     ['03:00', '03:00'],
     ['04:00', '04:00'],
   ])
+  // Both of these have two o'clock twice, 52 weeks apart.
+  const year = stepped(
+    { step: 'hour', tz: BERLIN },
+    ...hours('2025-10-26T00:00+02:00', '2026-10-25T00:00+02:00'),
+  )
+  const yearBefore = hours('2024-10-27T00:00+02:00', '2025-10-25T23:00+02:00')
+  assert.deepEqual(pairs(year, yearBefore).slice(1, 5), [
+    ['01:00', '01:00'],
+    ['02:00', '02:00'],
+    ['02:00', '–'],
+    ['03:00', '03:00'],
+  ])
 })
+
+test('D11: by minute, each is compared with its own one, wherever and whenever clocks change', () => {
+  for (const [tz, day] of [
+    ['America/St_Johns', '2006-10-29T00:00-02:30'], // back at a minute past midnight
+    ['Australia/Lord_Howe', '2025-10-05T00:00+10:30'], // by half an hour
+    ['America/Havana', '2025-11-02T00:00-04:00'], // midnight comes twice
+    ['Pacific/Apia', '2011-12-31T00:00+14:00'], // the day before never was
+  ] as const) {
+    for (const [name, days] of [
+      ['the day', 0],
+      ['the day after', 1],
+    ] as const) {
+      const noon = Date.parse(day) + 12 * HOUR_MS + days * 24 * HOUR_MS
+      const { from, to } = rangeBefore(dayOf(noon, tz), Infinity)
+      const shown = dayOf(noon, tz)
+      const starts = minutesOf(from, to)
+      const alone = shown.starts.flatMap((start) =>
+        stepsBefore({ ...shown, starts: [start] }, starts),
+      )
+      assert.deepEqual(stepsBefore(shown, starts), alone, `${tz}: ${name}`)
+      assert.ok(alone.some((index) => index !== undefined) || tz === 'Pacific/Apia')
+    }
+  }
+})
+
+/** The day that contains an instant, by minute. */
+function dayOf(instant: number, tz: string): SteppedRange {
+  const day = Zoned.startOfDay(zoned(instant, tz))
+  const [from, to] = [day, Zoned.addDays(day, 1)].map(({ epochMilliseconds }) => epochMilliseconds)
+  if (from === undefined || to === undefined) throw new Error('no day')
+  return {
+    period: { kind: 'free', from, to },
+    step: 'minute',
+    tz,
+    from,
+    to,
+    starts: minutesOf(from, to),
+  }
+}
+
+function minutesOf(from: number, to: number): readonly number[] {
+  return Array.from({ length: (to - from) / MINUTE_MS }, (_, minute) => from + minute * MINUTE_MS)
+}

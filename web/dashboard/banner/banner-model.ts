@@ -201,7 +201,7 @@ export class BannerModel {
     return peak
   }
 
-  /** Asked for once a minute: it is over, or nearly. */
+  /** Asked for when a minute turns, and when the next one is nearer: it is over, or nearly. */
   async #readBefore(shown: SteppedRange): Promise<Before | undefined> {
     const now = this.#api.now()
     const { period, step, tz, from, to } = shown

@@ -3,6 +3,8 @@ import type { Range, Step } from '../api/api.ts'
 import { daysOf, zoned, type Period } from './period.ts'
 
 const MINUTE_MS = 60_000
+/** Steps of a day: so many at once mostly stand equally far from those before them. */
+const STEPS_A_DAY = { minute: 1_440, hour: 24 }
 
 /** A period as the service has answered it: in whole steps. */
 export interface SteppedRange extends Range {
@@ -39,16 +41,48 @@ export function stepsBefore(
 ): readonly (number | undefined)[] {
   if (!isByHands(shown)) return shown.starts.map((_, index) => index)
   const indices = new Map(starts.map((start, index) => [start, index]))
-  return shown.starts.map((start) => {
-    const before = earlier(start, shown)
-    // An hour that one of the days has not, or has twice, has none to be compared with.
-    return later(before, shown) === start ? indices.get(before) : undefined
-  })
+  return distances(shown).map((distance, index) =>
+    distance === undefined ? undefined : indices.get((shown.starts[index] ?? 0) - distance),
+  )
 }
 
+/** How long before each step the one stands that it is compared with; undefined: there is none. */
+function distances(shown: SteppedRange & { readonly step: ByHands }): (number | undefined)[] {
+  const { starts, step, tz } = shown
+  const found = starts.map((): number | undefined => undefined)
+  const distanceAt = (index: number): number | undefined => {
+    const start = starts[index] ?? 0
+    const before = earlier(start, shown)
+    // An hour that one of the days has not, or has twice, has none to be compared with.
+    return later(before, shown) === start ? start - before : undefined
+  }
+  const offsetAt = (index: number): number => Zoned.offsetNanoseconds(zoned(starts[index] ?? 0, tz))
+  /** All of [first, last]. Calendars are slow: step by step, a month by minute takes a second. */
+  const fill = (first: number, last: number): void => {
+    const distance = distanceAt(first)
+    // Where the clock is the same at both ends, and the clock then was too, no change lies between.
+    if (distanceAt(last) === distance && offsetAt(first) === offsetAt(last)) {
+      found.fill(distance, first, last + 1)
+    } else if (last - first === 1) {
+      found[first] = distance
+      found[last] = distanceAt(last)
+    } else {
+      const middle = (first + last) >>> 1
+      fill(first, middle)
+      fill(middle, last)
+    }
+  }
+  for (let first = 0; first < starts.length; first += STEPS_A_DAY[step]) {
+    fill(first, Math.min(first + STEPS_A_DAY[step], starts.length) - 1)
+  }
+  return found
+}
+
+type ByHands = 'minute' | 'hour'
+
 /** Whether its steps are shorter than a day, and told by the hands of a clock. */
-function isByHands({ step }: SteppedRange): boolean {
-  return step === 'minute' || step === 'hour'
+function isByHands(shown: SteppedRange): shown is SteppedRange & { readonly step: ByHands } {
+  return shown.step === 'minute' || shown.step === 'hour'
 }
 
 function earlier(instant: number, shown: SteppedRange): number {
