@@ -26,6 +26,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
   const range = rangeOf(period, tz, app.api.now())
   // Until the answer has come the last one stays in its place, but for nobody to take it for this one.
   const isCurrent = shown !== undefined && isSame(shown, choice)
+  const canZoom = view.form === 'chart' && shown !== undefined && shown.series.total > 0
   const choosePeriod = (chosen: Period): void =>
     app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
   return (
@@ -51,7 +52,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
             <Chart shown={shown} onZoom={choosePeriod} />
           )}
           <div class="head">
-            <p class="quiet">{view.form === 'chart' && text.zoomAbout}</p>
+            <p class="quiet zoom">{canZoom && text.zoomAbout}</p>
             <button
               type="button"
               disabled={!isCurrent}

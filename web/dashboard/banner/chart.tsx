@@ -72,6 +72,7 @@ export function Chart({ shown, onZoom }: ChartProps) {
         role="img"
         aria-label={text.chartLabel(shown.series.name, language.number(total))}
       />
+      {total === 0 && <p class="nothing">{text.noClicksInRange}</p>}
       <figcaption class="quiet">
         {pointed === undefined ? legend(shown, language) : pointText(shown, pointed, language)}
       </figcaption>
@@ -79,12 +80,15 @@ export function Chart({ shown, onZoom }: ChartProps) {
   )
 }
 
+/** Of what is drawn: nothing is where there were no clicks. */
 function legend({ openFrom, futureFrom, series, before }: Shown, { text }: Language) {
+  const isDrawnBefore = before?.counts.some((count) => count !== undefined && count > 0)
   return (
     <>
-      {before !== undefined && <span class="legend before">{text.beforeAbout}</span>}
-      {openFrom < futureFrom && <span class="legend open">{text.openAbout}</span>}
-      {series.total === 0 && <span>{text.noClicksInRange}</span>}
+      {isDrawnBefore === true && <span class="legend before">{text.before}</span>}
+      {openFrom < futureFrom && series.total > 0 && (
+        <span class="legend open">{text.openAbout}</span>
+      )}
       &nbsp;
     </>
   )
@@ -100,7 +104,7 @@ function pointText(shown: Shown, index: number, language: Language): string {
   ]
   if (index >= openFrom) parts.push(text.open)
   const count = before?.counts[index]
-  if (count !== undefined) parts.push(`${text.beforeAbout}: ${language.number(count)}`)
+  if (count !== undefined) parts.push(`${text.before}: ${language.number(count)}`)
   return parts.join(' · ')
 }
 

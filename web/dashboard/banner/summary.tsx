@@ -17,7 +17,7 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
           <dt>{text.total}</dt>
           <dd>{total === undefined ? text.none : language.number(total)}</dd>
           <dd class="quiet">
-            {shown?.before && `${text.previousTotal}: ${language.number(shown.before.total)}`}&nbsp;
+            {shown?.before && `${text.before}: ${language.number(shown.before.total)}`}&nbsp;
           </dd>
         </div>
         <div>

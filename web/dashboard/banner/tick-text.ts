@@ -4,6 +4,8 @@ import type { Language } from '../text/language.ts'
 const DAY_S = 86_400
 /** Clocks are put forward by two hours at most. */
 const DAY_MIN_S = 22 * 3_600
+/** What Russian adds to a year takes the room of a label, and a year is known without it. */
+const RUSSIAN_YEAR = /\s*г\.$/
 
 interface TickParts {
   readonly language: Language
@@ -20,11 +22,11 @@ export function tickText(
   const at = (ticks[index] ?? 0) * 1_000
   const gap = (ticks[1] ?? 0) - (ticks[0] ?? 0)
   if (step === 'month' || gap >= 27 * DAY_S) {
-    return language.date(at, tz, { month: 'short', year: 'numeric' })
+    return language.date(at, tz, { month: 'short', year: 'numeric' }).replace(RUSSIAN_YEAR, '')
   }
   const day = language.date(at, tz, { day: 'numeric', month: 'short' })
   const isByHands = step === 'minute' || step === 'hour'
-  if (!isByHands || gap >= DAY_MIN_S || ticks.length === 1) return day
+  if (!isByHands || gap >= DAY_MIN_S) return day
   const time = language.date(at, tz, { hour: '2-digit', minute: '2-digit' })
   const previous = ticks[index - 1]
   const isNewDay =

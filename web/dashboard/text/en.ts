@@ -70,7 +70,6 @@ export const EN = {
   table: 'Table',
   download: 'Download as CSV',
   total: 'Total',
-  previousTotal: 'Previous period',
   peakMinute: 'Busiest minute',
   peakAbout: 'Only for shorter ranges.',
   averages: {
@@ -83,7 +82,6 @@ export const EN = {
   none: '—',
   time: 'Time',
   before: 'Previous period',
-  beforeAbout: 'Previous period',
   open: 'incomplete',
   openAbout: 'Dashed: not complete yet.',
   zoomAbout: 'Drag over the chart to look closer.',

@@ -98,7 +98,6 @@ export const RU: Messages = {
   table: 'Таблица',
   download: 'Скачать CSV',
   total: 'Всего',
-  previousTotal: 'Предыдущий период',
   peakMinute: 'Пиковая минута',
   peakAbout: 'Видна за более короткий период.',
   averages: {
@@ -111,7 +110,6 @@ export const RU: Messages = {
   none: '—',
   time: 'Время',
   before: 'Предыдущий период',
-  beforeAbout: 'Предыдущий период',
   open: 'данные неполные',
   openAbout: 'Пунктир: данные ещё неполные.',
   zoomAbout: 'Выделите участок графика, чтобы приблизить.',
