@@ -64,6 +64,28 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D6: until all of them are there it tells how many are, and no sum', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    const held = Promise.withResolvers<undefined>()
+    await page.route(/\/banners\?.*after=2000$/, async (route) => {
+      await held.promise
+      await route.continue()
+    })
+    await page.goto('/')
+    await page.getByText(/^Loading… 2,000 banners$/).waitFor()
+    await figure(page, 'Last hour')
+      .getByText(/^50,005,/)
+      .waitFor()
+    assert.equal(await page.getByText('in all').count(), 0)
+    assert.equal(await page.getByRole('row').count(), 0)
+    held.resolve(undefined)
+    await page.getByText(/^10,000 banners · 50,005,\d+ clicks in all$/).waitFor()
+    assert.deepEqual(await names(page), IDS.slice(0, 50).map(nameOf))
+    await page.unrouteAll({ behavior: 'wait' })
+    await opened.assertClean()
+  })
+
   test('D6: all of them stay listed while the list is read again', async () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened

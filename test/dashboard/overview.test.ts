@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Locator, Page } from 'playwright-core'
 import { type TestApp } from '../support/app.ts'
 import { assertAccessible } from '../support/browser.ts'
@@ -72,6 +73,56 @@ describeDashboard('the overview', (at) => {
     await figure(page, 'Click rate').filter({ hasText: /0\.\d/ }).waitFor()
     assert.deepEqual(await boxes(page), places)
     assert.equal(await page.evaluate(`window.isStillHere`), true)
+    await opened.assertClean()
+  })
+
+  test('D5: nothing moves while the page loads, whatever comes first', async () => {
+    for (const late of [/\/stats\?/, /\/banners\?/, /\/series\?/]) {
+      await using opened = await at.newPage()
+      const { page } = opened
+      await page.addInitScript(`{
+        window.shifts = []
+        new PerformanceObserver((list) => {
+          const moved = (entry) => entry.sources.map(({ node }) => node?.textContent.slice(0, 80))
+          window.shifts.push(...list.getEntries().map(moved))
+        }).observe({ type: 'layout-shift', buffered: true })
+      }`)
+      await page.route(late, async (route) => {
+        await page.getByRole('heading', { name: 'Banners' }).waitFor()
+        await pause(300) // the others are drawn
+        await route.continue()
+      })
+      await page.goto('/')
+      await shows(clicksOf(page, 'Banner 3'), '998,950')
+      await rowOf(page, 'Banner 3').locator('path').last().waitFor()
+      assert.deepEqual(await page.evaluate('window.shifts'), [], String(late))
+      await page.unrouteAll({ behavior: 'wait' })
+      await opened.assertClean()
+    }
+  })
+
+  test('D5: another range is shown when it is there; until then the one before it, as busy', async () => {
+    await using opened = await at.newPage()
+    const { page } = opened
+    await page.goto('/')
+    await shows(clicksOf(page, 'Banner 3'), '998,950')
+    const held = Promise.withResolvers<undefined>()
+    await page.route(/\/stats\?/, async (route) => {
+      await held.promise
+      await route.continue()
+    })
+    const order = await names(page)
+    await page.getByRole('button', { name: 'Today' }).click()
+    const busy = page.locator('[aria-busy=true]')
+    await busy.getByRole('table').waitFor()
+    assert.deepEqual(await names(page), order)
+    await shows(clicksOf(page, 'Banner 3'), '998,950')
+    assert.equal(await page.getByText('in all').count(), 0) // of what is listed, but not of this range
+    held.resolve(undefined)
+    await busy.waitFor({ state: 'detached' })
+    await page.getByText('in all').waitFor()
+    assert.deepEqual(await names(page), order)
+    await page.unrouteAll({ behavior: 'wait' })
     await opened.assertClean()
   })
 

@@ -36,6 +36,7 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
     withArchived,
     order,
     totals,
+    totalsOf: model.totalsOf.value,
     compare: language.compare,
   })
   const pages = Math.max(1, Math.ceil(ids.length / PAGE_ROWS))
@@ -43,17 +44,23 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   const shown = ids.slice(shownPage * PAGE_ROWS, (shownPage + 1) * PAGE_ROWS)
   useEffect(() => model.show(shown), [shown.join()])
   const known = new Map(banners.map((banner) => [banner.id, banner]))
+  const textOf = (id: number): string => (totals ? language.number(totals.get(id) ?? 0) : text.none)
+  const isBusy = totals !== undefined && !model.isCurrent.value
+  const longest = Math.max(0, ...shown.map((id) => textOf(id).length))
   return (
-    <>
+    // Until the answer has come the last one stays in its place, but for nobody to take it for this one.
+    <div class="numbers" aria-busy={isBusy}>
       <Tools
         search={search}
         onSearch={(typed) => list({ search: typed })}
         withArchived={withArchived}
         onArchived={(isWanted) => list({ withArchived: isWanted })}
         found={ids.length}
-        total={totals && ids.reduce((sum, id) => sum + (totals.get(id) ?? 0), 0)}
+        total={
+          isBusy ? undefined : totals && ids.reduce((sum, id) => sum + (totals.get(id) ?? 0), 0)
+        }
       />
-      <table class="banners">
+      <table class="banners" style={{ '--length': longest }}>
         <Headings order={order} onOrder={(chosen) => list({ order: chosen })} />
         <tbody {...hold}>
           {shown.map((id) => {
@@ -63,7 +70,7 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
                 <Row
                   key={id}
                   banner={banner}
-                  total={totals && (totals.get(id) ?? 0)}
+                  total={textOf(id)}
                   counts={model.courseOf(id)}
                   href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
                 />
@@ -74,7 +81,7 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
       </table>
       {ids.length === 0 && <p class="quiet">{whyNothing()}</p>}
       <Pager rows={ids.length} pageRows={PAGE_ROWS} page={shownPage} onPage={setPage} />
-    </>
+    </div>
   )
 
   function whyNothing(): string {
@@ -125,14 +132,13 @@ const FIRST_CHOICE = { step: undefined, form: 'chart' } as const
 
 interface RowProps {
   readonly banner: Banner
-  readonly total: number | undefined
+  readonly total: string
   readonly counts: readonly number[] | undefined
   readonly href: string
 }
 
 function Row({ banner: { id, name, status }, total, counts, href }: RowProps) {
-  const language = useLanguage()
-  const { text } = language
+  const { text } = useLanguage()
   return (
     <tr>
       <td class="id">{id}</td>
@@ -143,7 +149,7 @@ function Row({ banner: { id, name, status }, total, counts, href }: RowProps) {
       <td class="course-column">
         <Course counts={counts} name={name} />
       </td>
-      <td class="count">{total === undefined ? text.none : language.number(total)}</td>
+      <td class="count">{total}</td>
     </tr>
   )
 }

@@ -21,6 +21,7 @@ const SPREAD_MS = 8_000
 
 /** Totals as they were answered; what comes later is added to them from the live counts. */
 interface Base {
+  readonly choice: string
   readonly range: Range
   /** The answers end here, and live counts begin. Infinity: nothing is live yet. */
   readonly liveFrom: number
@@ -41,7 +42,10 @@ export interface Figure {
  * five seconds while there is no stream.
  */
 export class OverviewModel {
+  /** All of them, or undefined. */
   readonly banners = signal<readonly Banner[] | undefined>(undefined)
+  /** How many of them have come so far, the first time. */
+  readonly loaded = signal(0)
   readonly completeness = signal<Completeness | undefined>(undefined)
   /** Clicks a second. */
   readonly rate = signal<number | undefined>(undefined)
@@ -64,12 +68,14 @@ export class OverviewModel {
   readonly #lookedFor = new Set<number>()
   #period: Period
   #zone: string
+  readonly #choice
   readonly #isFollowing = signal(false)
 
   constructor(api: Api, { period, zone }: { readonly period: Period; readonly zone: string }) {
     this.#api = api
     this.#period = period
     this.#zone = zone
+    this.#choice = signal(choiceOf(period, zone))
     this.#courses = new Courses(api, { period, zone, signal: this.#ended.signal })
     const nextMinuteMs = (): number =>
       MINUTE_MS - (api.now() % MINUTE_MS) + Math.random() * SPREAD_MS
@@ -114,6 +120,14 @@ export class OverviewModel {
     return totals
   })
 
+  /** Of what choice the totals are: another one than that of now while its own are on their way. */
+  readonly totalsOf = computed(() => this.#base.value?.choice)
+  readonly isCurrent = computed(() => this.totalsOf.value === this.#choice.value)
+  /** Whether the banners can stand in their order, or never will. */
+  readonly isSettled = computed(
+    () => this.#base.value !== undefined || this.#numbers.failure.value !== undefined,
+  )
+
   /** The counts of a banner over the range. */
   courseOf(bannerId: number): readonly number[] | undefined {
     return this.#courses.of(bannerId, this.totals.value?.get(bannerId) ?? 0)
@@ -125,10 +139,11 @@ export class OverviewModel {
   }
 
   choose(period: Period, zone: string): void {
-    if (zone === this.#zone && JSON.stringify(period) === JSON.stringify(this.#period)) return
+    const choice = choiceOf(period, zone)
+    if (choice === this.#choice.peek()) return
     this.#period = period
     this.#zone = zone
-    this.#base.value = undefined
+    this.#choice.value = choice
     this.#courses.choose(period, zone)
     this.#numbers.soon()
     this.#course.soon()
@@ -185,7 +200,7 @@ export class OverviewModel {
     // A tab that was hidden knows no live counts of that time, before the stream has begun anew.
     const isFollowing = this.#isFollowing.peek() && this.stream.state.peek() === 'open'
     const liveFrom = isFollowing ? minuteOf(now) - LIVE_MINUTES_MS : Infinity
-    const [period, zone] = [this.#period, this.#zone]
+    const [period, zone, choice] = [this.#period, this.#zone, this.#choice.peek()]
     const range = rangeOf(period, zone, now)
     const [chosen, hour, day] = await Promise.all([
       this.#totals(range, liveFrom),
@@ -197,9 +212,10 @@ export class OverviewModel {
       const all = await this.#api.totals({ from: 0, to: now }, 1, this.#ended.signal)
       this.#wasEmpty.value = all.total === 0
     }
-    if (period !== this.#period || zone !== this.#zone) return // somebody chose another meanwhile
+    if (choice !== this.#choice.peek()) return // somebody chose another meanwhile
     this.#live.forgetBefore(minuteOf(now) - KEPT_MINUTES_MS)
     this.#base.value = {
+      choice,
       range: { from: range.from, to: period.kind === 'free' ? range.to : Infinity },
       liveFrom,
       banners: chosen.banners,
@@ -209,11 +225,8 @@ export class OverviewModel {
   }
 
   async #readBanners(): Promise<void> {
-    // What is there is shown at once, but later never less than is shown already.
-    const isFirst = this.banners.peek() === undefined
-    const observe = (some: readonly Banner[]): void => {
-      if (isFirst) this.banners.value = some
-    }
+    // They are shown when all are there: rows in an order that changes, and their sum, would tell nothing.
+    const observe = (some: readonly Banner[]): void => void (this.loaded.value = some.length)
     this.banners.value = await this.#api.banners(observe, this.#ended.signal)
   }
 
@@ -241,6 +254,10 @@ export class OverviewModel {
     if (figure === undefined || base === undefined) return undefined
     return { since: figure.since, total: figure.total + this.#live.total(base.liveFrom) }
   }
+}
+
+function choiceOf(period: Period, zone: string): string {
+  return JSON.stringify([period, zone])
 }
 
 /** The part of the range that the live counts tell. */

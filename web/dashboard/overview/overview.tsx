@@ -57,14 +57,21 @@ export function Overview({ view }: { readonly view: OverviewView }) {
           />
           <ZonePicker tz={tz} onChoose={(zone) => app.go({ ...view, tz: zone })} />
         </div>
-        {banners === undefined ? (
-          <p class="quiet">{text.loading}</p>
-        ) : (
+        {banners !== undefined && model.isSettled.value ? (
           <BannerTable model={model} banners={banners} view={view} tz={tz} />
+        ) : (
+          model.failure.value === undefined && <Loading loaded={model.loaded.value} />
         )}
       </section>
     </>
   )
+}
+
+function Loading({ loaded }: { readonly loaded: number }) {
+  const language = useLanguage()
+  const { text } = language
+  const count = loaded > 0 ? ` ${text.bannerCount(loaded, language)}` : ''
+  return <p class="quiet">{`${text.loading}${count}`}</p>
 }
 
 interface WelcomeProps {

@@ -16,6 +16,8 @@ interface Sorted {
 
 type SortedOptions = Omit<Listed, 'totals'> & {
   readonly totals: ReadonlyMap<number, number> | undefined
+  /** The choice that they answer. */
+  readonly totalsOf: string | undefined
 }
 
 /** Sorts at once what somebody asked for, but seldom what changes by itself. */
@@ -24,8 +26,8 @@ export function useSorted(banners: readonly Banner[], options: SortedOptions) {
   const isFocused = useRef(false)
   const [, redraw] = useReducer((times: number) => times + 1, 0)
   const last = useRef<Sorted | undefined>(undefined)
-  const { search, withArchived, order, totals } = options
-  const key = JSON.stringify([search, withArchived, order, totals !== undefined])
+  const { search, withArchived, order, totals, totalsOf } = options
+  const key = JSON.stringify([search, withArchived, order, totalsOf])
   const now = performance.now()
   const { current } = last
   const isHeld = isPointed.current || isFocused.current
