@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { startTestApp } from '../support/app.ts'
 import { assertAccessible } from '../support/browser.ts'
 import { describeDashboard } from '../support/dashboard.ts'
+import { insertPast } from '../support/past.ts'
 import { becomes, isDrawn } from '../support/shown.ts'
 
 /** A view, and what is seen once it is there. */
@@ -128,6 +129,35 @@ describeDashboard('the dashboard for everybody', (at) => {
     })
   }
 
+  test('D16: the largest counts are read whole, and make nothing wider than a telephone', async () => {
+    await using huge = await startTestApp()
+    const now = Date.now()
+    const minute = new Date(now - 10 * 60_000).toISOString()
+    await insertPast(huge, [[1, minute, 123_456_789_012]])
+    const since = new Date(now - 30 * 86_400_000).toISOString()
+    for (const width of [390, 1200]) {
+      await using opened = await at.browser.newPage(huge.origin, {
+        viewport: { width, height: 844 },
+      })
+      const { page } = opened
+      for (const [address, ready] of [
+        ['/', 'tbody td.count'],
+        ['/#/banners/1', 'figure canvas'],
+        [
+          `/#/banners/1?from=${since}&to=${new Date(now).toISOString()}&step=day&as=table`,
+          'table.steps',
+        ],
+      ] as const) {
+        await page.goto(address)
+        await page.locator(ready).first().waitFor()
+        await page.getByText('123,456,789,012').first().waitFor()
+        assert.deepEqual(await tooWide(page), [], address)
+        assert.deepEqual(await cutOff(page), [], address)
+      }
+      await opened.assertClean()
+    }
+  })
+
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`D16: the edges of controls and the fainter line are seen, in ${colorScheme} colours`, async () => {
       await using opened = await at.newPage({ colorScheme })
@@ -194,6 +224,20 @@ async function tooWide(page: Page): Promise<string[]> {
       .filter((each) => each.getBoundingClientRect().right > clientWidth + 1)
       .map((each) => each.outerHTML.slice(0, 100))
   })()`)
+}
+
+/** Numbers that stand out of their tile or cell, or that are broken between digits. */
+async function cutOff(page: Page): Promise<string[]> {
+  return await page.evaluate<string[]>(`
+    Array.from(document.querySelectorAll('dt + dd, td.count'))
+      .filter((each) => {
+        const text = document.createRange()
+        text.selectNodeContents(each)
+        const { right } = (each.closest('dl > div') ?? each).getBoundingClientRect()
+        const lines = text.getClientRects()
+        return lines.length > 1 || lines[0].right > right - 2
+      })
+      .map((each) => each.textContent)`)
 }
 
 /** The channels of `#rgb` or `#rrggbb`, 0 to 255. */

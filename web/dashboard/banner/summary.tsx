@@ -1,4 +1,5 @@
 import { useApp, useLanguage } from '../frame/app.ts'
+import { Tile } from '../frame/tile.tsx'
 import { stepText } from '../text/step-text.ts'
 import { averageOf } from './average.ts'
 import type { Shown } from './banner-model.ts'
@@ -8,31 +9,21 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
   const language = useLanguage()
   const { text } = language
   const peak = shown?.series.peak ?? undefined
-  const total = shown?.series.total
   const average = shown && averageOf({ counts: shown.series.counts, openFrom: shown.openFrom })
   return (
     <>
       <dl class="figures">
-        <div>
-          <dt>{text.total}</dt>
-          <dd>{total === undefined ? text.none : language.number(total)}</dd>
-          <dd class="quiet">
-            {shown?.before && `${text.before}: ${language.number(shown.before.total)}`}&nbsp;
-          </dd>
-        </div>
-        <div>
-          <dt>{text.peakMinute}</dt>
-          <dd>{peak === undefined ? text.none : language.number(peak.count)}</dd>
-          <dd class="quiet">
-            {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}
-            {shown !== undefined && shown.series.peak === undefined && text.peakAbout}&nbsp;
-          </dd>
-        </div>
-        <div>
-          <dt>{text.averages[shown?.step ?? 'minute']}</dt>
-          <dd>{average === undefined ? text.none : language.decimal(average)}</dd>
-          <dd class="quiet">&nbsp;</dd>
-        </div>
+        <Tile title={text.total} value={numberOf(shown?.series.total)}>
+          {shown?.before && `${text.before}: ${language.number(shown.before.total)}`}
+        </Tile>
+        <Tile title={text.peakMinute} value={numberOf(peak?.count)}>
+          {peak && shown && stepText(language, peak.at, 'minute', shown.tz)}
+          {shown !== undefined && shown.series.peak === undefined && text.peakAbout}
+        </Tile>
+        <Tile
+          title={text.averages[shown?.step ?? 'minute']}
+          value={average === undefined ? undefined : language.decimal(average)}
+        />
       </dl>
       <p class="quiet">{shown && <RangeText shown={shown} />}&nbsp;</p>
       {shown?.minutesFrom !== undefined && (
@@ -42,6 +33,10 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
       )}
     </>
   )
+
+  function numberOf(count: number | undefined): string | undefined {
+    return count === undefined ? undefined : language.number(count)
+  }
 }
 
 /** What was really read: the service takes in whole steps. */

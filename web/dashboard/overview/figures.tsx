@@ -1,5 +1,6 @@
 import type { ReadonlySignal } from '@preact/signals'
 import { useLanguage } from '../frame/app.ts'
+import { Tile } from '../frame/tile.tsx'
 import type { Figure, OverviewModel } from './overview-model.ts'
 
 interface FiguresProps {
@@ -18,11 +19,13 @@ export function Figures({ model, tz }: FiguresProps) {
       <FigureTile title={text.lastMinute} figure={model.minute} tz={tz} />
       <FigureTile title={text.lastHour} figure={model.hour} tz={tz} />
       <FigureTile title={text.lastDay} figure={model.day} tz={tz} />
-      <div title={text.rateAbout}>
-        <dt>{text.rate}</dt>
-        <dd>{rate === undefined ? text.none : language.decimal(rate)}</dd>
-        <dd class="quiet">{text.perSecond(rate ?? 0, language)}</dd>
-      </div>
+      <Tile
+        title={text.rate}
+        value={rate === undefined ? undefined : language.decimal(rate)}
+        hint={text.rateAbout}
+      >
+        {text.perSecond(rate ?? 0, language)}
+      </Tile>
     </dl>
   )
 }
@@ -38,14 +41,9 @@ function FigureTile({ title, figure, tz }: FigureTileProps) {
   const { text } = language
   const { value } = figure
   return (
-    <div>
-      <dt>{title}</dt>
-      <dd>{value === undefined ? text.none : language.number(value.total)}</dd>
-      <dd class="quiet">
-        {value !== undefined &&
-          text.since(language.date(value.since, tz, { hour: '2-digit', minute: '2-digit' }))}
-        &nbsp;
-      </dd>
-    </div>
+    <Tile title={title} value={value === undefined ? undefined : language.number(value.total)}>
+      {value !== undefined &&
+        text.since(language.date(value.since, tz, { hour: '2-digit', minute: '2-digit' }))}
+    </Tile>
   )
 }
