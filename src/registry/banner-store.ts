@@ -44,8 +44,20 @@ export interface BannerStore {
 /** What `add` throws when nothing was registered. */
 export function notAdded({ id }: NewBanner): AppError {
   return id === undefined
-    ? new AppError('banner_ids_exhausted', 'No id is left to give out; give one of your own.')
-    : new AppError('banner_exists', `Id ${id} is or was a banner's; choose another one, or none.`)
+    ? new AppError(
+        'banner_ids_exhausted',
+        'No id is left to give out; give one of your own.',
+        idFault('must be given: none is left to give out'),
+      )
+    : new AppError(
+        'banner_exists',
+        `Id ${id} is or was a banner's; choose another one, or none.`,
+        idFault('must be one that no banner has, or had'),
+      )
+}
+
+function idFault(message: string) {
+  return { errors: [{ field: 'id', message }] }
 }
 
 /** The banner that was looked up. Throws `banner_not_found`. */

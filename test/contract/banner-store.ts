@@ -111,7 +111,10 @@ export function testBannerStore(
     assert.equal(await idOf(2_147_483_646), 2_147_483_646)
     assert.deepEqual([await idOf(), await idOf()], [2_147_483_645, 2_147_483_647])
     for (let times = 0; times < 2; times += 1) {
-      await assert.rejects(idOf(), { code: 'banner_ids_exhausted' })
+      await assert.rejects(idOf(), {
+        code: 'banner_ids_exhausted',
+        errors: [{ field: 'id', message: 'must be given: none is left to give out' }],
+      })
     }
     assert.equal(await idOf(9), 9)
   })

@@ -85,16 +85,18 @@ describeDashboard('the forms for banners', (at) => {
         .getAttribute('aria-describedby')).innerText`
       assert.equal(await page.evaluate(described), message)
     }
-    // Once they are right, only what stands alone is left: the number was given before.
+    // Once they are right, one is left: the number was given before.
     await name.fill('Again')
     await url.fill('')
     await id.fill('42')
     await add.click()
     await becomes(() => page.getByRole('alert').count(), 1)
-    await page
-      .getByRole('alert')
-      .getByText(/^The service answers: .*42/)
-      .waitFor()
+    const taken = await messageOf('id', { name: 'Again', id: 42 })
+    const field = page.locator('.field', { hasText: 'ID' })
+    await field.getByRole('alert').getByText(taken, { exact: true }).waitFor()
+    assert.equal(await id.getAttribute('aria-invalid'), 'true')
+    await page.getByRole('combobox', { name: 'Language' }).selectOption('ru')
+    await page.getByRole('alert').getByText('Этот номер уже занят').waitFor()
     assert.equal((await banner(42))['name'], 'Banner 42')
     await opened.assertClean(REFUSED)
   })

@@ -91,7 +91,9 @@ inEachShape((start) => {
     for (const id of [1, PAUSED, ARCHIVED]) {
       const answer = await send(app, 'POST', '/banners', { id, name: 'Again' })
       assert.equal(answer.status, 409)
-      assert.equal((await jsonOf(answer))['code'], 'banner_exists')
+      const { code, errors } = await jsonOf(answer)
+      assert.equal(code, 'banner_exists')
+      assert.deepEqual(errors, [{ field: 'id', message: 'must be one that no banner has, or had' }])
     }
     assert.equal((await jsonOf(await send(app, 'GET', '/banners/1')))['name'], 'Banner 1')
   })

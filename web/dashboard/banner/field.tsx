@@ -15,8 +15,14 @@ interface FieldProps {
 
 /** An input with what the service says of its value. */
 export function Field({ label, about, field, value, failure, onInput }: FieldProps) {
+  const { text } = useLanguage()
   const id = useId()
   const wrong = failure instanceof Problem ? failure.fields.get(field) : undefined
+  // What is wrong with a value is said by the service alone; a code of its own has words.
+  const known =
+    failure instanceof Problem && failure.code !== 'invalid_parameter'
+      ? text.problems[failure.code ?? '']
+      : undefined
   return (
     <div class="field">
       <label>
@@ -24,6 +30,7 @@ export function Field({ label, about, field, value, failure, onInput }: FieldPro
         <input
           name={field}
           value={value}
+          dir="auto"
           autocomplete="off"
           spellcheck={false}
           aria-invalid={wrong !== undefined}
@@ -35,9 +42,9 @@ export function Field({ label, about, field, value, failure, onInput }: FieldPro
         id={id}
         class={wrong === undefined ? 'quiet' : 'wrong'}
         role={wrong === undefined ? undefined : 'alert'}
-        lang={wrong === undefined ? undefined : 'en'}
+        lang={wrong === undefined || known !== undefined ? undefined : 'en'}
       >
-        {wrong ?? about}
+        {(wrong && known) ?? wrong ?? about}
       </span>
     </div>
   )
