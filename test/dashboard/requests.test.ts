@@ -14,7 +14,7 @@ describeDashboard('what the dashboard asks of the service', (at) => {
     await using opened = await at.newPage()
     const { page } = opened
     await page.clock.install()
-    const asked = requestsOf(page, /\/(banners|series)/)
+    const asked = requestsOf(page, /\/(banners|series|live)/)
     await page.goto('/#/banners/4711')
     await page.getByRole('heading', { name: 'There is no banner 4711.' }).waitFor()
     const known = asked.length

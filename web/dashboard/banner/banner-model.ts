@@ -101,6 +101,7 @@ export class BannerModel {
   }
 
   retry(): void {
+    this.stream.retry()
     this.#banner.soon()
     this.#numbers.soon()
   }

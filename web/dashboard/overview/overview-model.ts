@@ -150,6 +150,7 @@ export class OverviewModel {
   }
 
   retry(): void {
+    this.stream.retry()
     for (const schedule of this.#schedules()) schedule.soon()
   }
 
