@@ -86,6 +86,31 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     await opened.assertClean()
   })
 
+  test('D6: another page begins at its head, and the way back leads to the row that was left', async () => {
+    await using opened = await browser.newPage(app.origin)
+    const { page } = opened
+    await page.goto('/')
+    const next = page.getByRole('button', { name: 'Next', exact: true })
+    await next.press('Enter')
+    await page.getByText('51–100 of 10,000').waitFor()
+    const head = page.getByRole('columnheader', { name: 'Name' })
+    const { y = -Infinity } = (await head.boundingBox()) ?? {}
+    assert.ok(Math.round(y) >= 0 && y < 100, String(y))
+    assert.equal(await next.evaluate((button) => button.matches(':focus')), true)
+    const link = page.getByRole('link', { name: 'Banner 90', exact: true })
+    await link.scrollIntoViewIfNeeded()
+    const place = await link.boundingBox()
+    await link.click()
+    await page.getByRole('heading', { name: 'Banner 90', level: 1 }).waitFor()
+    assert.equal(await page.evaluate('scrollY'), 0)
+    await page.goBack()
+    await page.getByText('51–100 of 10,000').waitFor()
+    assert.deepEqual(await link.boundingBox(), place)
+    await page.reload()
+    await page.getByText('1–50 of 10,000').waitFor()
+    await opened.assertClean()
+  })
+
   test('D6: all of them stay listed while the list is read again', async () => {
     await using opened = await browser.newPage(app.origin)
     const { page } = opened

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { useLanguage } from '../frame/app.ts'
 import { Pager } from '../frame/pager.tsx'
 import { stepText } from '../text/step-text.ts'
@@ -11,6 +11,7 @@ export function NumbersTable({ shown }: { readonly shown: Shown }) {
   const language = useLanguage()
   const { text } = language
   const [page, setPage] = useState(0)
+  const table = useRef<HTMLTableElement>(null)
   const { starts, series, before, step, tz, openFrom, futureFrom } = shown
   const pages = Math.max(1, Math.ceil(futureFrom / PAGE_ROWS))
   const first = Math.min(page, pages - 1) * PAGE_ROWS
@@ -20,7 +21,7 @@ export function NumbersTable({ shown }: { readonly shown: Shown }) {
   })
   return (
     <>
-      <table class="steps">
+      <table class="steps" ref={table}>
         <thead>
           <tr>
             <th scope="col">{text.time}</th>
@@ -42,6 +43,7 @@ export function NumbersTable({ shown }: { readonly shown: Shown }) {
         </tbody>
       </table>
       <Pager
+        table={table}
         rows={futureFrom}
         pageRows={PAGE_ROWS}
         page={Math.min(page, pages - 1)}

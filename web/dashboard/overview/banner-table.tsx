@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Pager } from '../frame/pager.tsx'
@@ -6,6 +6,7 @@ import { hashOf, type OverviewView } from '../route.ts'
 import { Course } from './course.tsx'
 import { FIRST_ORDERS, type Column, type Order } from './order.ts'
 import type { OverviewModel } from './overview-model.ts'
+import { keepPlace, usePage } from './place.ts'
 import { useSorted } from './sorted.ts'
 
 const PAGE_ROWS = 50
@@ -22,7 +23,8 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
   const app = useApp()
   const language = useLanguage()
   const { text } = language
-  const [page, setPage] = useState(0)
+  const [page, setPage] = usePage()
+  const table = useRef<HTMLTableElement>(null)
   const { search, order, withArchived } = view
   // No step in the history: nobody goes back letter by letter.
   const list = (chosen: Partial<OverviewView>): void => {
@@ -60,34 +62,42 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
           isBusy ? undefined : totals && ids.reduce((sum, id) => sum + (totals.get(id) ?? 0), 0)
         }
       />
-      <table class="banners" style={{ '--length': longest }}>
+      <table class="banners" ref={table} style={{ '--length': longest }}>
         <Headings order={order} onOrder={(chosen) => list({ order: chosen })} />
-        <tbody {...hold}>
-          {shown.map((id) => {
-            const banner = known.get(id)
-            return (
-              banner && (
-                <Row
-                  key={id}
-                  banner={banner}
-                  total={textOf(id)}
-                  counts={model.courseOf(id)}
-                  href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
-                />
-              )
-            )
-          })}
+        <tbody {...hold} onClickCapture={() => keepPlace(shownPage)}>
+          {shown.map((id) => (
+            <Row
+              key={id}
+              banner={known.get(id)}
+              total={textOf(id)}
+              counts={model.courseOf(id)}
+              href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
+            />
+          ))}
         </tbody>
       </table>
-      {ids.length === 0 && <p class="quiet">{whyNothing()}</p>}
-      <Pager rows={ids.length} pageRows={PAGE_ROWS} page={shownPage} onPage={setPage} />
+      {ids.length === 0 && <WhyNothing isEmpty={banners.length === 0} search={search} />}
+      <Pager
+        table={table}
+        rows={ids.length}
+        pageRows={PAGE_ROWS}
+        page={shownPage}
+        onPage={setPage}
+      />
     </div>
   )
+}
 
-  function whyNothing(): string {
-    if (banners.length === 0) return text.noBanners
-    return search.trim() === '' ? text.allArchived : text.nothingFound
-  }
+interface WhyNothingProps {
+  /** Whether there is no banner at all. */
+  readonly isEmpty: boolean
+  readonly search: string
+}
+
+function WhyNothing({ isEmpty, search }: WhyNothingProps) {
+  const { text } = useLanguage()
+  const found = search.trim() === '' ? text.allArchived : text.nothingFound
+  return <p class="quiet">{isEmpty ? text.noBanners : found}</p>
 }
 
 interface ToolsProps {
@@ -107,6 +117,7 @@ function Tools({ search, onSearch, withArchived, onArchived, found, total }: Too
     <div class="tools">
       <input
         type="search"
+        dir="auto"
         aria-label={text.search}
         placeholder={text.search}
         value={search}
@@ -131,19 +142,23 @@ function Tools({ search, onSearch, withArchived, onArchived, found, total }: Too
 const FIRST_CHOICE = { step: undefined, form: 'chart' } as const
 
 interface RowProps {
-  readonly banner: Banner
+  readonly banner: Banner | undefined
   readonly total: string
   readonly counts: readonly number[] | undefined
   readonly href: string
 }
 
-function Row({ banner: { id, name, status }, total, counts, href }: RowProps) {
+function Row({ banner, total, counts, href }: RowProps) {
   const { text } = useLanguage()
+  if (banner === undefined) return null
+  const { id, name, status } = banner
   return (
     <tr>
       <td class="id">{id}</td>
       <th scope="row">
-        <a href={href}>{name}</a>
+        <a href={href}>
+          <bdi>{name}</bdi>
+        </a>
         {status !== 'active' && <span class={`badge ${status}`}>{text.status[status]}</span>}
       </th>
       <td class="course-column">
