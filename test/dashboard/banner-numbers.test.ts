@@ -70,6 +70,7 @@ describeDashboard('the numbers of a banner', (at) => {
 
     await page.goto(`${ADDRESS}&as=table`)
     await becomes(async () => (await rowsOf(page)).length, 25)
+    await page.getByText(/^Previous period: /).waitFor()
     const rows = (await rowsOf(page)).toReversed()
     assert.deepEqual(
       rows.map(([, count, earlier]) => [count, earlier]),
@@ -147,6 +148,8 @@ describeDashboard('the numbers of a banner', (at) => {
     const { page } = opened
     await page.goto(ADDRESS)
     await page.getByText('From 26 Oct 2025, 00:00 to 27 Oct 2025, 00:00').waitFor()
+    const chart = page.getByRole('figure')
+    const place = await chart.boundingBox()
     const { promise: released, resolve: release } = Promise.withResolvers<undefined>()
     await page.route('**/series?*', async (route) => {
       await released
@@ -157,6 +160,7 @@ describeDashboard('the numbers of a banner', (at) => {
       '/#/banners/42?from=2025-10-27T00:00Z&to=2025-10-29T00:00Z&step=hour&tz=Europe/Berlin',
     )
     await page.locator('.numbers[aria-busy=true]').getByText('Loading…').waitFor()
+    assert.deepEqual(await chart.boundingBox(), place) // where it was
     const button = page.getByRole('button', { name: 'Download as CSV' })
     assert.equal(await button.isDisabled(), true)
     release(undefined)

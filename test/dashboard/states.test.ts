@@ -5,6 +5,7 @@ import { before, test } from 'node:test'
 import { startTestApp } from '../support/app.ts'
 import { assertAccessible } from '../support/browser.ts'
 import { describeDashboard } from '../support/dashboard.ts'
+import { becomes } from '../support/shown.ts'
 import { temporaryFolder } from '../support/service.ts'
 import { click, clicksOf, figure, rowOf, shows, statusOf } from './overview-page.ts'
 
@@ -76,6 +77,23 @@ describeDashboard('what the page shows when there is little to show', (at) => {
     assert.equal(await page.getByText('Loading…').count(), 0)
     await page.unrouteAll({ behavior: 'wait' })
     await opened.assertClean()
+  })
+
+  test('D9: where nothing loads it is not said to load, and what is wrong is said once', async () => {
+    await using opened = await at.newPage()
+    const { page } = opened
+    await page.route(/\/(banners|stats|series|live|healthz)/, (route) => route.abort())
+    for (const path of ['/', '/#/banners/1']) {
+      await page.goto(path)
+      await statusOf(page, UNREACHABLE).waitFor()
+      assert.equal(await page.getByText('Loading…').count(), 0)
+      assert.equal(await statusOf(page, LOST).count(), 0)
+      assert.equal(await page.locator('.notice').count(), 1)
+    }
+    await page.unrouteAll({ behavior: 'wait' })
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByRole('heading', { name: 'Banner 1', level: 1 }).waitFor()
+    await opened.assertClean(/net::ERR_FAILED/)
   })
 
   test("D9: an error is told in the service's words, and asked again by itself or by hand", async () => {
@@ -172,10 +190,12 @@ describeDashboard('what the page shows when there is little to show', (at) => {
     const { page } = opened
     await page.goto('/#/nowhere')
     await page.getByRole('heading', { name: 'There is no such page.' }).waitFor()
+    await becomes(() => page.title(), 'There is no such page. – Tallymark')
     await page.getByRole('link', { name: 'To the overview' }).click()
     await rowOf(page, 'Banner 1').waitFor()
     await page.goto('/#/banners/77')
     await page.getByRole('heading', { name: /77/ }).waitFor()
+    await becomes(() => page.title(), 'There is no banner 77. – Tallymark')
     await page.getByRole('link', { name: 'To the overview' }).click()
     await rowOf(page, 'Banner 1').waitFor()
     await opened.assertClean(/status of 404/)

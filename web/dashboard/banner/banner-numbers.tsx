@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks'
 import { STEPS, type Step } from '../api/api.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
 import { Notice } from '../frame/notice.tsx'
@@ -10,6 +11,8 @@ import { Chart } from './chart.tsx'
 import { csvName, csvOf } from './csv.ts'
 import { NumbersTable } from './numbers-table.tsx'
 import { Summary } from './summary.tsx'
+
+const LASTING_MS = 300
 
 interface BannerNumbersProps {
   readonly model: BannerModel
@@ -26,6 +29,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
   const range = rangeOf(period, tz, app.api.now())
   // Until the answer has come the last one stays in its place, but for nobody to take it for this one.
   const isCurrent = shown !== undefined && isSame(shown, choice)
+  const isLate = useLasting(!isCurrent && shown !== undefined && model.failure.value === undefined)
   const canZoom = view.form === 'chart' && shown !== undefined && shown.series.total > 0
   const choosePeriod = (chosen: Period): void =>
     app.go({ ...view, period: chosen, step: stepFor(chosen), tz })
@@ -38,12 +42,7 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
         <Notice kind="warning">{text.rangeTooFine}</Notice>
       ) : (
         <div class="numbers" aria-busy={!isCurrent}>
-          {!isCurrent && shown !== undefined && model.failure.value === undefined && (
-            <p class="loading" role="status">
-              {text.loading}
-            </p>
-          )}
-          <Summary shown={shown} />
+          <Summary shown={shown} isLate={isLate} />
           {shown === undefined ? (
             <div class="chart empty">{model.failure.value === undefined && text.loading}</div>
           ) : view.form === 'table' ? (
@@ -65,6 +64,18 @@ export function BannerNumbers({ model, view, choice }: BannerNumbersProps) {
       )}
     </section>
   )
+}
+
+/** Whether it has lasted: what is over in a moment is not told, it would only flicker. */
+function useLasting(isOn: boolean): boolean {
+  const [hasLasted, setLasted] = useState(false)
+  useEffect(() => {
+    setLasted(false)
+    if (!isOn) return undefined
+    const timer = setTimeout(() => setLasted(true), LASTING_MS)
+    return () => clearTimeout(timer)
+  }, [isOn])
+  return isOn && hasLasted
 }
 
 function Choices({ view, choice }: { readonly view: BannerView; readonly choice: Choice }) {

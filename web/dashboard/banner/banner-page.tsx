@@ -2,7 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks'
 import type { Banner } from '../api/api.ts'
 import { Problem } from '../api/problem.ts'
 import { useApp, useLanguage } from '../frame/app.ts'
-import { ProblemTitle } from '../frame/failure-text.tsx'
+import { NotFound } from '../frame/not-found.tsx'
 import { StateOfNumbers } from '../frame/notice.tsx'
 import { isTooCoarse, stepFor } from '../model/period.ts'
 import { hashOf, OVERVIEW, type View } from '../route.ts'
@@ -33,15 +33,9 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
     document.title = banner === undefined ? 'Tallymark' : `${banner.name} – Tallymark`
   }, [banner?.name])
   if (failure instanceof Problem && failure.code === 'banner_not_found') {
+    const known = text.problems[failure.code]
     return (
-      <>
-        <h1>
-          <ProblemTitle problem={failure} />
-        </h1>
-        <p>
-          <a href={hashOf(OVERVIEW)}>{text.toOverview}</a>
-        </p>
-      </>
+      <NotFound title={known ?? failure.message} lang={known === undefined ? 'en' : undefined} />
     )
   }
   return (
@@ -76,25 +70,29 @@ export function BannerPage({ view }: { readonly view: BannerView }) {
 
 function Title({ id, banner }: { readonly id: number; readonly banner: Banner | undefined }) {
   const { text } = useLanguage()
-  if (banner === undefined) return <h1>{`${text.banner} ${id}`}</h1>
-  const { name, status, url } = banner
   return (
     <div class="title">
       <h1>
-        {name}
-        {status !== 'active' && <span class={`badge ${status}`}>{text.status[status]}</span>}
+        <bdi>{banner?.name ?? `${text.banner} ${id}`}</bdi>
+        {banner !== undefined && banner.status !== 'active' && (
+          <span class={`badge ${banner.status}`}>{text.status[banner.status]}</span>
+        )}
       </h1>
       <p class="quiet">
         {text.id} {id}
-        {' · '}
-        {url === null ? (
-          text.noDestination
-        ) : (
-          <a href={url} rel="noreferrer noopener" target="_blank">
-            {url}
-          </a>
-        )}
+        {banner !== undefined && ' · '}
+        {banner !== undefined && <Destination url={banner.url} />}
       </p>
     </div>
+  )
+}
+
+function Destination({ url }: Pick<Banner, 'url'>) {
+  const { text } = useLanguage()
+  if (url === null) return <>{text.noDestination}</>
+  return (
+    <a href={url} title={url} rel="noreferrer noopener" target="_blank">
+      {url}
+    </a>
   )
 }

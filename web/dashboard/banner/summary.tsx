@@ -4,8 +4,14 @@ import { stepText } from '../text/step-text.ts'
 import { averageOf } from './average.ts'
 import type { Shown } from './banner-model.ts'
 
+interface SummaryProps {
+  readonly shown: Shown | undefined
+  /** Something else was chosen, and its answer takes its time. */
+  readonly isLate: boolean
+}
+
 /** Total, busiest minute and average of what is shown. */
-export function Summary({ shown }: { readonly shown: Shown | undefined }) {
+export function Summary({ shown, isLate }: SummaryProps) {
   const language = useLanguage()
   const { text } = language
   const peak = shown?.series.peak ?? undefined
@@ -25,7 +31,10 @@ export function Summary({ shown }: { readonly shown: Shown | undefined }) {
           value={average === undefined ? undefined : language.decimal(average)}
         />
       </dl>
-      <p class="quiet">{shown && <RangeText shown={shown} />}&nbsp;</p>
+      <p class="quiet">
+        <span role="status">{isLate && text.loading}</span>
+        {!isLate && shown && <RangeText shown={shown} />}&nbsp;
+      </p>
       {shown?.minutesFrom !== undefined && (
         <p class="quiet">
           {text.minutesGone(stepText(language, shown.minutesFrom, 'minute', shown.tz))}

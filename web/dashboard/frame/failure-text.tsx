@@ -19,9 +19,3 @@ export function FailureText({ failure, unanswered }: FailureTextProps) {
     </>
   )
 }
-
-/** The same without saying who said it: for a title. */
-export function ProblemTitle({ problem }: { readonly problem: Problem }) {
-  const { text } = useLanguage()
-  return <>{text.problems[problem.code ?? ''] ?? <span lang="en">{problem.message}</span>}</>
-}

@@ -5,6 +5,7 @@ import { Overview } from '../overview/overview.tsx'
 import { hashOf, OVERVIEW, type View } from '../route.ts'
 import { LANGUAGES, type LanguageCode } from '../text/language.ts'
 import { useApp, useLanguage } from './app.ts'
+import { NotFound } from './not-found.tsx'
 import { TokenDialog } from './token-dialog.tsx'
 
 /** What every view has around it. */
@@ -22,7 +23,8 @@ export function Frame() {
     if (wasShown.current === place) return
     wasShown.current = place
     scrollTo(0, 0)
-    main.current?.focus() // so that a screen reader and the next Tab begin at what is new
+    // So that a screen reader and the next Tab begin at what is new.
+    main.current?.focus({ preventScroll: true })
   }, [place])
   return (
     <>
@@ -83,14 +85,7 @@ function Shown({ view }: { readonly view: View }) {
       return <NewBanner />
     }
     case 'unknown': {
-      return (
-        <>
-          <h1>{text.notFound}</h1>
-          <p>
-            <a href={hashOf(OVERVIEW)}>{text.toOverview}</a>
-          </p>
-        </>
-      )
+      return <NotFound title={text.notFound} />
     }
   }
   return view satisfies never

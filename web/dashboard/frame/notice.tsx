@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { Problem } from '../api/problem.ts'
+import { Problem, Unreachable } from '../api/problem.ts'
 import type { Completeness } from '../api/api.ts'
 import type { LiveStream } from '../api/live-stream.ts'
 import type { Language } from '../text/language.ts'
@@ -44,7 +44,7 @@ export function StateOfNumbers({ stream, failure, completeness, tz, onRetry }: S
       <div role="status">
         {state === 'open' && failure === undefined && <span class="live">{text.live}</span>}
         {state === 'connecting' && <span class="quiet">{text.connecting}</span>}
-        {state === 'broken' && !isUnauthorized(stream.failure.value) && (
+        {state === 'broken' && !isSaid(stream.failure.value, failure) && (
           <Notice kind="warning">{whyBroken(stream.failure.value, language)}</Notice>
         )}
         {failure !== undefined && (
@@ -81,9 +81,10 @@ function lagText({ completeUntil, lagMs }: Completeness, tz: string, language: L
   return language.text.lag(time, language.ago(lagMs))
 }
 
-/** Then the numbers are refused as well, which is said already. */
-function isUnauthorized(failure: unknown): boolean {
-  return failure instanceof Problem && failure.code === 'unauthorized'
+/** Whether what ended the stream has ended the requests as well, of which it is told. */
+function isSaid(ofStream: unknown, ofNumbers: unknown): boolean {
+  const isUnauthorized = ofStream instanceof Problem && ofStream.code === 'unauthorized'
+  return isUnauthorized || ofNumbers instanceof Unreachable
 }
 
 function whyBroken(failure: unknown, { text }: Language): string {
