@@ -150,9 +150,7 @@ async function stops(page: Page): Promise<string[]> {
 /** Day and month are alike, and it is morning: browsers ask for them in the order of their own language. */
 async function typeTime(page: Page, label: string, day: string, time: string): Promise<void> {
   await tabTo(page, label)
-  await page.keyboard.type(day)
-  await page.keyboard.press('Tab')
-  await page.keyboard.type(`${time}a`)
+  await page.keyboard.type(`${day}${time}a`) // a year has four digits: the hour follows by itself
 }
 
 async function tabTo(page: Page, name: string): Promise<void> {

@@ -84,7 +84,7 @@ function TestClick({ bannerId }: { readonly bannerId: number }) {
       <button type="button" aria-disabled={isBusy} onClick={() => void send()}>
         {text.sendClick}
       </button>
-      <span class="quiet">{text.testClickAbout}</span>
+      <p class="quiet">{text.testClickAbout}</p>
       <p role="status">
         <ProgressText progress={progress} />
       </p>

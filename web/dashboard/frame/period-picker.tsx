@@ -56,6 +56,9 @@ function keyOf(period: Period): string {
   return period.kind === 'free' ? `${period.from} ${period.to}` : period.preset
 }
 
+/** A year of more digits is a slip. */
+const LIMITS = { min: '1970-01-01T00:00', max: '2099-12-31T23:59' }
+
 interface FreePeriodProps {
   readonly id: string
   readonly range: Range
@@ -81,6 +84,7 @@ function FreePeriod({ id, range, tz, onChoose }: FreePeriodProps) {
         {text.from}
         <input
           type="datetime-local"
+          {...LIMITS}
           required
           value={from}
           aria-invalid={isWrong}
@@ -91,6 +95,7 @@ function FreePeriod({ id, range, tz, onChoose }: FreePeriodProps) {
         {text.to}
         <input
           type="datetime-local"
+          {...LIMITS}
           required
           value={to}
           aria-invalid={isWrong}
