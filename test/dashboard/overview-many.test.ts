@@ -48,7 +48,7 @@ describe('ten thousand banners', NEEDS_BROWSER, () => {
     assert.deepEqual(await names(page), IDS.slice(50, 100).map(nameOf))
     await shows(clicksOf(page, 'Banner 51'), digits(9_950))
     // What the page shows of them comes with them.
-    await page.getByRole('img', { name: 'Trend of Banner 51' }).locator('path').last().waitFor()
+    await page.getByRole('img', { name: 'Trend of Banner 51' }).locator('.area').waitFor()
 
     await page.getByRole('button', { name: 'Clicks', exact: true }).click()
     await page.getByText('1–50 of 10,000').waitFor()

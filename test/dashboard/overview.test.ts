@@ -50,8 +50,10 @@ describeDashboard('the overview', (at) => {
     await page.getByText('11 banners · 999,999 clicks in all').waitFor()
     // The minute with the clicks is the highest point of the line, and the rest of it is flat.
     const course = rowOf(page, 'Banner 2').getByRole('img', { name: 'Trend of Banner 2' })
-    const line = await course.locator('path').last().getAttribute('d')
+    const line = await course.locator('.line').first().getAttribute('d')
     assert.equal(line?.match(/,1\.0/g)?.length, 1, line ?? 'no line')
+    // The minute that runs is drawn apart: it has not fallen.
+    assert.equal(await course.locator('.line.open').count(), 1)
     await assertAccessible(page)
     await opened.assertClean()
   })
@@ -94,7 +96,7 @@ describeDashboard('the overview', (at) => {
       })
       await page.goto('/')
       await shows(clicksOf(page, 'Banner 3'), '998,950')
-      await rowOf(page, 'Banner 3').locator('path').last().waitFor()
+      await rowOf(page, 'Banner 3').locator('.area').waitFor()
       assert.deepEqual(await page.evaluate('window.shifts'), [], String(late))
       await page.unrouteAll({ behavior: 'wait' })
       await opened.assertClean()

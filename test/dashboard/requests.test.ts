@@ -108,8 +108,9 @@ async function settled(): Promise<void> {
   await pause(1_000)
 }
 
-/** Of the first small picture. */
+/** Of the first small picture; the last one is that of what is not over yet. */
 async function pointsOf(page: Page): Promise<number> {
-  const line = await page.locator('.course .line').first().getAttribute('d')
-  return line?.split('L').length ?? 0
+  const course = page.locator('.course').first()
+  const line = await course.locator('.line').first().getAttribute('d')
+  return (line?.split('L').length ?? 0) + (await course.locator('.line.open').count())
 }

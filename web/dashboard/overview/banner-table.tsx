@@ -4,6 +4,7 @@ import { useApp, useLanguage } from '../frame/app.ts'
 import { Pager } from '../frame/pager.tsx'
 import { hashOf, type OverviewView } from '../route.ts'
 import { Course } from './course.tsx'
+import type { Course as CourseOfBanner } from './courses.ts'
 import { FIRST_ORDERS, type Column, type Order } from './order.ts'
 import type { OverviewModel } from './overview-model.ts'
 import { keepPlace, usePage } from './place.ts'
@@ -70,7 +71,7 @@ export function BannerTable({ model, banners, view, tz }: BannerTableProps) {
               key={id}
               banner={known.get(id)}
               total={textOf(id)}
-              counts={model.courseOf(id)}
+              course={model.courseOf(id)}
               href={hashOf({ kind: 'banner', id, period: view.period, tz, ...FIRST_CHOICE })}
             />
           ))}
@@ -144,11 +145,11 @@ const FIRST_CHOICE = { step: undefined, form: 'chart' } as const
 interface RowProps {
   readonly banner: Banner | undefined
   readonly total: string
-  readonly counts: readonly number[] | undefined
+  readonly course: CourseOfBanner | undefined
   readonly href: string
 }
 
-function Row({ banner, total, counts, href }: RowProps) {
+function Row({ banner, total, course, href }: RowProps) {
   const { text } = useLanguage()
   if (banner === undefined) return null
   const { id, name, status } = banner
@@ -162,7 +163,7 @@ function Row({ banner, total, counts, href }: RowProps) {
         {status !== 'active' && <span class={`badge ${status}`}>{text.status[status]}</span>}
       </th>
       <td class="course-column">
-        <Course counts={counts} name={name} />
+        <Course course={course} name={name} />
       </td>
       <td class="count">{total}</td>
     </tr>

@@ -1,18 +1,18 @@
 import { useLanguage } from '../frame/app.ts'
+import type { Course as CourseOfBanner } from './courses.ts'
 
 const WIDTH = 160
 const HEIGHT = 28
 
 interface CourseProps {
-  /** Undefined while they are on their way; then the place is kept. */
-  readonly counts: readonly number[] | undefined
+  /** Undefined while it is on its way; then the place is kept. */
+  readonly course: CourseOfBanner | undefined
   readonly name: string
 }
 
-/** A small line without axes: where it is high, there were clicks. */
-export function Course({ counts, name }: CourseProps) {
+/** A small line without axes: where it is high, there were clicks. What is not over yet is no fall. */
+export function Course({ course, name }: CourseProps) {
   const { text } = useLanguage()
-  const line = counts === undefined ? '' : pathOf(counts)
   return (
     <svg
       class="course"
@@ -21,20 +21,30 @@ export function Course({ counts, name }: CourseProps) {
       role="img"
       aria-label={text.courseOf(name)}
     >
-      {line !== '' && (
-        <>
-          <path class="area" d={`${line}V${HEIGHT}H0Z`} />
-          <path class="line" d={line} />
-        </>
-      )}
+      {course !== undefined && <Line {...course} />}
     </svg>
   )
 }
 
-function pathOf(counts: readonly number[]): string {
+function Line({ counts, isOpen }: CourseOfBanner) {
+  const points = pointsOf(counts)
+  const closed = isOpen && points.length > 2 ? points.slice(0, -1) : points
+  const last = closed.at(-1) ?? ''
+  return (
+    <>
+      <path class="area" d={`M${closed.join('L')}V${HEIGHT}H0Z`} />
+      <path class="line" d={`M${closed.join('L')}`} />
+      {closed !== points && <path class="line open" d={`M${last}L${points.at(-1) ?? last}`} />}
+    </>
+  )
+}
+
+function pointsOf(counts: readonly number[]): readonly string[] {
   const most = Math.max(1, ...counts)
-  const points = counts.length === 1 ? [...counts, ...counts] : counts
-  const x = (index: number): string => ((index * WIDTH) / (points.length - 1)).toFixed(1)
-  const y = (count: number): string => (HEIGHT - 1 - (count / most) * (HEIGHT - 2)).toFixed(1)
-  return points.map((count, index) => `${index === 0 ? 'M' : 'L'}${x(index)},${y(count)}`).join('')
+  const shown = counts.length === 1 ? [...counts, ...counts] : counts
+  return shown.map((count, index) => {
+    const x = (index * WIDTH) / (shown.length - 1)
+    const y = HEIGHT - 1 - (count / most) * (HEIGHT - 2)
+    return `${x.toFixed(1)},${y.toFixed(1)}`
+  })
 }

@@ -5,7 +5,7 @@ import { Schedule } from '../frame/schedule.ts'
 import { LiveCounts, type LiveRow } from '../model/live-counts.ts'
 import { minuteOf, rangeOf, type Period } from '../model/period.ts'
 import { Rate } from '../model/rate.ts'
-import { Courses } from './courses.ts'
+import { Courses, type Course } from './courses.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -129,7 +129,7 @@ export class OverviewModel {
   )
 
   /** The counts of a banner over the range. */
-  courseOf(bannerId: number): readonly number[] | undefined {
+  courseOf(bannerId: number): Course | undefined {
     return this.#courses.of(bannerId, this.totals.value?.get(bannerId) ?? 0)
   }
 
