@@ -16,7 +16,8 @@ const DAY_MS = 24 * HOUR_MS
 const DAYS = 60
 /** So long the page is followed, to have a live rate. */
 const FOLLOWED_MS = 12_000
-const CLICK_INTERVAL_MS = 700
+/** About as many as were made up for the hour before. */
+const CLICK_INTERVAL_MS = 300
 
 const SUBJECTS = ['Autumn sale', 'Winter boots', 'Free delivery', 'Gift cards', 'Newsletter', 'App']
 const FORMATS = ['728×90', '300×250', '160×600', '320×50']
@@ -29,7 +30,13 @@ interface Picture {
 }
 
 const WIDE = { viewport: { width: 1200, height: 860 } }
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }
+/** Higher than telephones are, so that the whole chart is seen. */
+const PHONE = {
+  viewport: { width: 390, height: 1040 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+}
 const PICTURES: readonly Picture[] = [
   { name: 'overview', path: '/' },
   {
@@ -38,7 +45,7 @@ const PICTURES: readonly Picture[] = [
     options: { viewport: { width: 1200, height: 1180 } },
   },
   { name: 'dark', path: '/#/banners/8?range=30days', options: { ...WIDE, colorScheme: 'dark' } },
-  { name: 'phone', path: '/#/banners/3?range=today', options: PHONE },
+  { name: 'phone', path: '/#/banners/3?range=7days', options: PHONE },
   {
     name: 'russian',
     path: '/?',
@@ -83,19 +90,21 @@ async function take(
   process.stdout.write(`${IMAGES}/${name}.png\n`)
 }
 
-/** More by day than by night, more on weekdays, and never quite the same. */
+/** Most a while ago whenever this is run, more on weekdays, and each banner with ups and downs of its own. */
 function fillMonths(store: string): void {
-  const to = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
+  const to = Math.ceil(Date.now() / MINUTE_MS) * MINUTE_MS // this takes a part of the minute that runs
   fillHistory({
     folder: store,
     bannerIds: NAMES.map((_, index) => index + 1),
     from: to - DAYS * DAY_MS,
     to,
     countOf(banner, minute) {
-      const hour = (minute % DAY_MS) / HOUR_MS
+      const hoursAgo = (to - minute) / HOUR_MS
       const isWeekend = new Date(minute).getUTCDay() % 6 === 0
-      const daily = 1.25 + Math.sin(((hour - 8) / 24) * 2 * Math.PI)
-      return Math.floor((24 / (banner + 3)) * daily * (isWeekend ? 0.6 : 1) * 2 * Math.random())
+      const daily = 1.25 + Math.cos(((hoursAgo - 3) / 24) * 2 * Math.PI)
+      const wave = 1 + 0.6 * Math.sin(banner + minute / MINUTE_MS / (6 + (banner % 5)))
+      const most = (75 / (banner + 3)) * daily * wave * (isWeekend ? 0.6 : 1)
+      return Math.floor(most * (0.8 + 0.4 * Math.random()))
     },
   })
 }
