@@ -7,15 +7,13 @@ import { Problem } from './problem.ts'
 // States:
 //
 //   connecting ──the first rows──> open ──the stream ends, or is silent──> broken ──wait──> connecting
-//   broken, as the service refuses ──somebody wants it──> connecting
+//   broken, as there is no such banner ──somebody wants it──> connecting
 //   any of them ──the tab is hidden──> connecting, without a stream until it is seen again
 
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 5_000
 /** Where too many people follow, and whatever else the service answers. */
 const REFUSED_RETRY_MAX_MS = 20_000
-/** After these the same request is refused again. */
-const REFUSED_CODES = new Set<string | undefined>(['unauthorized', 'banner_not_found'])
 /** The service sends something at least every 15 s. */
 const SILENCE_MAX_MS = 40_000
 
@@ -56,7 +54,7 @@ export class LiveStream {
     return this.#failure
   }
 
-  /** Somebody wants it, also what was refused. */
+  /** Somebody wants it now, also of a banner that was not there. */
   retry(): void {
     if (this.#state.peek() === 'broken') this.#follow()
   }
@@ -93,7 +91,7 @@ export class LiveStream {
     current.abort()
     this.#failure.value = failure // until then the last one is the reason
     this.#state.value = 'broken'
-    if (failure instanceof Problem && REFUSED_CODES.has(failure.code)) return
+    if (failure instanceof Problem && failure.code === 'banner_not_found') return
     this.#failures += 1
     const maxMs = failure instanceof Problem ? REFUSED_RETRY_MAX_MS : RETRY_MAX_MS
     const delayMs = Math.min(RETRY_MIN_MS * 2 ** (this.#failures - 1), maxMs)
