@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { BANNER_FIELDS } from '../banner.ts'
@@ -6,16 +7,14 @@ import { queryOf } from '../http/route.ts'
 import { SECURITY_HEADERS } from '../http/security-headers.ts'
 import type { BannerRegistry } from '../registry/banner-registry.ts'
 import { knownBanner, type BannerStore } from '../registry/banner-store.ts'
-import type { RecentCount } from '../store/count-store.ts'
+import type { MinuteCounts } from '../store/count-store.ts'
+import { sharedTexts } from './live-text.ts'
 import type { LiveFeed, LiveReader } from './live.ts'
-import { formatMinute } from './steps.ts'
 
 const COMMENT_INTERVAL_MS = 15_000
-/**
- * What may wait for a reader when the next event comes, besides the first event; who is behind by more
- * is cut. The first one has megabytes where thousands of banners are clicked, and may take its time.
- */
-const UNREAD_BYTES_MAX = 256 * 1024
+/** A reader that has taken no piece of an event for so long is cut. */
+const STALLED_MS = 10_000
+const COMMENT = Buffer.from(': still here\n\n')
 const STREAM_HEADERS = {
   ...SECURITY_HEADERS,
   'content-type': 'text/event-stream; charset=utf-8',
@@ -34,55 +33,80 @@ export interface LiveParts {
   readonly registry: Pick<BannerRegistry, 'checkLoaded'>
   /** For tests. */
   readonly commentIntervalMs?: number
+  /** For tests. */
+  readonly stalledMs?: number
 }
 
 /** `GET /live`: counts as server-sent events, as they change. */
 export function getLive(parts: LiveParts) {
-  const { live, commentIntervalMs = COMMENT_INTERVAL_MS } = parts
+  const textOf = sharedTexts()
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const bannerId = await checkedBanner(parts, request)
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
-    stream(live, bannerId, reply, commentIntervalMs)
+    stream(parts, bannerId, reply, textOf)
     return reply
   }
 }
 
 function stream(
-  live: LiveFeed,
+  { live, commentIntervalMs = COMMENT_INTERVAL_MS, stalledMs = STALLED_MS }: LiveParts,
   bannerId: number | undefined,
   reply: FastifyReply,
-  commentIntervalMs: number,
+  textOf: (changes: readonly MinuteCounts[]) => Iterable<Buffer>,
 ): void {
   const { raw } = reply
   if (raw.destroyed) return // it left while its banner was looked up, and will not close again
-  let firstBytes: number | undefined
-  const write = (text: string): void => {
-    if (raw.writableLength > UNREAD_BYTES_MAX + (firstBytes ?? 0)) raw.destroy()
-    else raw.write(text)
+  let isBusy = false
+  const write = (text: Iterable<Buffer>): void => {
+    isBusy = true
+    writePieces(raw, text, stalledMs, () => (isBusy = false))
   }
   const reader: LiveReader = {
     bannerId,
-    send(rows) {
-      write(`event: counts\ndata: ${JSON.stringify(rows.map(rowOf))}\n\n`)
-      if (firstBytes !== undefined) return
-      firstBytes = raw.writableLength
-      raw.once('drain', () => (firstBytes = 0))
+    get isBusy() {
+      return isBusy
     },
+    send: (changes) => write(textOf(changes)),
     end: () => void raw.end(),
   }
   live.add(reader) // throws before anything is written
   reply.hijack()
   raw.writeHead(200, STREAM_HEADERS)
   raw.flushHeaders()
-  const comments = setInterval(() => write(': still here\n\n'), commentIntervalMs)
+  const comments = setInterval(() => {
+    if (!isBusy) write([COMMENT])
+  }, commentIntervalMs)
   raw.on('close', () => {
     clearInterval(comments)
     live.remove(reader)
   })
 }
 
-function rowOf({ bannerId, minute, count }: RecentCount) {
-  return { timestamp: formatMinute(minute), bannerID: bannerId, count }
+/**
+ * At the pace of the reader, and each piece in a turn of the event loop of its own: an event has
+ * megabytes where thousands of banners are clicked.
+ */
+function writePieces(
+  raw: ServerResponse,
+  pieces: Iterable<Buffer>,
+  stalledMs: number,
+  onWritten: () => void,
+): void {
+  const rest = pieces[Symbol.iterator]()
+  const writeNext = (): void => {
+    if (raw.destroyed || raw.writableEnded) return
+    const { done, value } = rest.next()
+    if (done === true) {
+      onWritten()
+      return
+    }
+    const stalled = setTimeout(() => raw.destroy(), stalledMs)
+    raw.write(value, () => {
+      clearTimeout(stalled)
+      setImmediate(writeNext)
+    })
+  }
+  writeNext()
 }
 
 async function checkedBanner(

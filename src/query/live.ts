@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { floorTo, MINUTE_MS } from '../minute.ts'
-import type { CountStore, RecentCount } from '../store/count-store.ts'
+import type { CountStore, MinuteCounts } from '../store/count-store.ts'
 
 /** Every stream gets the rows of the current minute and of so many before it. */
 const MINUTES_BACK = 10
 const POLL_INTERVAL_MS = 1_000
+/** No click is later. */
+const END_OF_TIME = Date.UTC(2101, 0)
 
 export interface LiveOptions {
   readonly counts: Pick<CountStore, 'recent'>
@@ -20,8 +22,10 @@ export interface LiveOptions {
 export interface LiveReader {
   /** Only this banner's rows; undefined: those of all. */
   readonly bannerId: number | undefined
-  /** Gets the rows that changed; the first time all of the window, also none. */
-  send(rows: readonly RecentCount[]): void
+  /** It has not taken yet what it was sent: what changes is kept for it, and sent later as it is then. */
+  readonly isBusy: boolean
+  /** Gets the rows that changed, minutes in time order; the first time all of the window, also none. */
+  send(changes: readonly MinuteCounts[]): void
   /** Called when the feed ends. */
   end(): void
 }
@@ -32,9 +36,8 @@ export interface LiveReader {
  */
 export class LiveFeed implements Disposable {
   readonly #options: LiveOptions
-  readonly #readers = new Set<LiveReader>()
-  readonly #fresh = new Set<LiveReader>()
-  #known = new Map<string, RecentCount>()
+  /** With what each knows; undefined: nothing. */
+  readonly #readers = new Map<LiveReader, readonly MinuteCounts[] | undefined>()
   #timer: NodeJS.Timeout | undefined
   #isPolling = false
   #isEnded = false
@@ -54,56 +57,95 @@ export class LiveFeed implements Disposable {
       const detail = `There are ${this.#readers.size} streams already; more are not served.`
       throw new AppError('too_many_streams', detail)
     }
-    this.#readers.add(reader)
-    this.#fresh.add(reader)
+    this.#readers.set(reader, undefined)
     void this.#poll()
   }
 
   remove(reader: LiveReader): void {
     this.#readers.delete(reader)
-    this.#fresh.delete(reader)
     if (this.#readers.size > 0) return
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#known = new Map()
   }
 
   /** Reads now, unless the last read is less than an interval ago. */
   async #poll(): Promise<void> {
     if (this.#isPolling || this.#timer !== undefined) return
     this.#isPolling = true
-    const { counts, clock, pollIntervalMs = POLL_INTERVAL_MS } = this.#options
-    const since = floorTo(clock.now(), MINUTE_MS) - MINUTES_BACK * MINUTE_MS
-    const rows = await counts.recent('click', since).catch(() => undefined)
+    const minutes = await this.#read()
     this.#isPolling = false
     if (this.#readers.size === 0) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       void this.#poll()
-    }, pollIntervalMs)
-    if (rows !== undefined) this.#tell(rows)
+    }, this.#options.pollIntervalMs ?? POLL_INTERVAL_MS)
+    if (minutes !== undefined) this.#tell(minutes)
   }
 
-  #tell(rows: readonly RecentCount[]): void {
-    const known = new Map(rows.map((row) => [`${row.bannerId} ${row.minute}`, row]))
-    const changed = rows.filter(
-      (row) => this.#known.get(`${row.bannerId} ${row.minute}`)?.count !== row.count,
-    )
-    this.#known = known
-    for (const reader of this.#readers) {
-      const isFresh = this.#fresh.delete(reader)
-      const wanted = (isFresh ? rows : changed).filter(
-        ({ bannerId }) => reader.bannerId === undefined || reader.bannerId === bannerId,
-      )
-      if (isFresh || wanted.length > 0) reader.send(wanted)
+  /** The window; undefined: the store is away. */
+  #read(): Promise<readonly MinuteCounts[] | undefined> {
+    const { counts, clock } = this.#options
+    const from = floorTo(clock.now(), MINUTE_MS) - MINUTES_BACK * MINUTE_MS
+    return counts.recent('click', { from, to: END_OF_TIME }).catch(() => undefined)
+  }
+
+  /** Most readers know the same: what changed since is found once, and its text is made once. */
+  #tell(now: readonly MinuteCounts[]): void {
+    const changesSince = new Map<readonly MinuteCounts[] | undefined, readonly MinuteCounts[]>()
+    for (const [reader, known] of this.#readers) {
+      if (reader.isBusy) continue
+      const changes = changesSince.get(known) ?? changesOf(known, now)
+      changesSince.set(known, changes)
+      const wanted = reader.bannerId === undefined ? changes : ofBanner(changes, reader.bannerId)
+      this.#readers.set(reader, now)
+      if (known === undefined || wanted.length > 0) reader.send(wanted)
     }
   }
 
   [Symbol.dispose](): void {
     this.#isEnded = true
-    for (const reader of this.#readers) {
+    for (const reader of this.#readers.keys()) {
       this.remove(reader)
       reader.end()
     }
+  }
+}
+
+function changesOf(
+  known: readonly MinuteCounts[] = [],
+  now: readonly MinuteCounts[],
+): readonly MinuteCounts[] {
+  const knownOf = new Map(known.map((counts) => [counts.minute, counts]))
+  return now
+    .map((counts) => changesOfMinute(knownOf.get(counts.minute), counts))
+    .filter(({ count }) => count.length > 0)
+}
+
+/** Side by side, as both are in the order of the ids: 0.5 ms for 110,000 rows, by keys of text 38 to 60. */
+function changesOfMinute(known: MinuteCounts | undefined, now: MinuteCounts): MinuteCounts {
+  if (known === undefined) return now
+  const places: number[] = []
+  let knownPlace = 0
+  for (let place = 0; place < now.bannerId.length; place += 1) {
+    const id = now.bannerId[place] ?? 0
+    while ((known.bannerId[knownPlace] ?? Infinity) < id) knownPlace += 1
+    const isKnown = known.bannerId[knownPlace] === id
+    if (!isKnown || known.count[knownPlace] !== now.count[place]) places.push(place)
+  }
+  return atPlaces(now, places)
+}
+
+function ofBanner(minutes: readonly MinuteCounts[], id: number): readonly MinuteCounts[] {
+  return minutes.flatMap((counts) => {
+    const place = counts.bannerId.indexOf(id)
+    return place === -1 ? [] : [atPlaces(counts, [place])]
+  })
+}
+
+function atPlaces({ minute, bannerId, count }: MinuteCounts, places: readonly number[]) {
+  return {
+    minute,
+    bannerId: Float64Array.from(places, (place) => bannerId[place] ?? 0),
+    count: Float64Array.from(places, (place) => count[place] ?? 0),
   }
 }

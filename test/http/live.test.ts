@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fastify } from 'fastify'
 import { getLive } from '../../src/query/live-handlers.ts'
 import { LiveFeed } from '../../src/query/live.ts'
+import type { MinuteCounts } from '../../src/store/count-store.ts'
 import { inEachShape, jsonOf, type TestApp } from '../support/app.ts'
 
 const LOADED = { checkLoaded: () => {} }
@@ -207,44 +208,97 @@ test('while nothing changes a comment keeps the connection open', async () => {
   await server.close()
 })
 
-test('a reader that never reads is cut', async () => {
-  const rowsOf = (count: number) =>
-    Array.from({ length: 2_000 }, (_, bannerId) => ({ bannerId, minute: 0, count }))
-  let reads = 0
-  using live = new LiveFeed({
-    counts: { recent: async () => rowsOf((reads += 1)) },
+/** A minute in which banners from 1 on were clicked. */
+function minuteOf(banners: number, clicks: number): MinuteCounts {
+  return {
+    minute: 0,
+    bannerId: Float64Array.from({ length: banners }, (_, index) => index + 1),
+    count: new Float64Array(banners).fill(clicks),
+  }
+}
+
+/** `/live` alone, of a store whose every answer comes from `recent`. */
+async function serveLive(recent: () => Promise<MinuteCounts[]>, stalledMs?: number) {
+  const live = new LiveFeed({
+    counts: { recent },
     clock: { now: () => 0 },
-    streamsMax: 1,
+    streamsMax: 9,
     pollIntervalMs: 5,
   })
   const server = fastify()
-  server.get('/live', getLive({ live, banners: { find: async () => undefined }, registry: LOADED }))
+  let turn = 0
+  let turning = setImmediate(function next() {
+    turn += 1
+    turning = setImmediate(next)
+  })
+  const turnsOfWrites: number[][] = []
+  server.addHook('onRequest', async (_, { raw }) => {
+    const turns: number[] = []
+    turnsOfWrites.push(turns)
+    const write = raw.write.bind(raw)
+    raw.write = ((...given: Parameters<typeof write>) => {
+      turns.push(turn)
+      return write(...given)
+    }) as typeof write // passes on whatever it is given
+  })
+  const banners = { find: async () => undefined }
+  const parts = { live, banners, registry: LOADED, commentIntervalMs: 5 }
+  server.get('/live', getLive({ ...parts, ...(stalledMs !== undefined && { stalledMs }) }))
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
-  const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
-  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
-  await until(() => live.streams === 1)
-  await until(() => live.streams === 0)
-  socket.destroy()
-  await server.close()
+  return {
+    live,
+    origin,
+    /** For each reader, the turns of the event loop in which something was written. */
+    turnsOfWrites,
+    /** A reader who asks and never reads. */
+    stall(): Disposable {
+      const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
+      socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+      return { [Symbol.dispose]: () => void socket.destroy() }
+    },
+    async [Symbol.asyncDispose]() {
+      clearImmediate(turning)
+      live[Symbol.dispose]()
+      await server.close()
+    },
+  }
+}
+
+test('a reader that takes nothing any more is cut', async () => {
+  let reads = 0
+  await using served = await serveLive(async () => [minuteOf(2_000, (reads += 1))], 50)
+  using _ = served.stall()
+  await until(() => served.live.streams === 1)
+  await until(() => served.live.streams === 0)
 })
 
-test('a reader may take its time for the first event, which can be large', async () => {
+test('a reader may take its time for an event, which can be large', async () => {
   // More than the buffers of the system take.
-  const rows = Array.from({ length: 200_000 }, (_, bannerId) => ({ bannerId, minute: 0, count: 1 }))
-  using live = new LiveFeed({
-    counts: { recent: async () => rows },
-    clock: { now: () => 0 },
-    streamsMax: 1,
-  })
-  const server = fastify()
-  const find = async () => undefined
-  server.get('/live', getLive({ live, banners: { find }, registry: LOADED, commentIntervalMs: 5 }))
-  const origin = await server.listen({ host: '127.0.0.1', port: 0 })
-  const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause()
-  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
-  await until(() => live.streams === 1)
-  await pause(500) // a hundred comments wait behind the event
-  assert.equal(live.streams, 1)
-  socket.destroy()
-  await server.close()
+  await using served = await serveLive(async () => [minuteOf(200_000, 1)])
+  using _ = served.stall()
+  await until(() => served.live.streams === 1)
+  await pause(500) // a hundred comments would be due
+  assert.equal(served.live.streams, 1)
+})
+
+test('a large event is whole for each of its readers, and written in many turns of the event loop', async () => {
+  const banners = 50_000
+  await using served = await serveLive(async () => [minuteOf(banners, 3)])
+  await using first = await follow(served.origin)
+  await using second = await follow(served.origin)
+  await until(() => first.events.length > 0 && second.events.length > 0)
+  const ids = Array.from({ length: banners }, (_, index) => index + 1)
+  for (const { events } of [first, second]) {
+    const [rows = []] = events
+    assert.deepEqual(
+      rows.map(({ bannerID }) => bannerID),
+      ids,
+    )
+    const last = { timestamp: '1970-01-01T00:00:00Z', bannerID: banners, count: 3 }
+    assert.deepEqual(rows.at(-1), last)
+  }
+  for (const writes of served.turnsOfWrites) {
+    assert.ok(writes.length >= 50, `${writes.length} pieces`)
+    assert.equal(new Set(writes).size, writes.length)
+  }
 })

@@ -3,35 +3,55 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AppError } from '../../src/errors.ts'
 import { LiveFeed, type LiveReader } from '../../src/query/live.ts'
-import type { RecentCount } from '../../src/store/count-store.ts'
+import type { MinuteCounts, Minutes } from '../../src/store/count-store.ts'
 
 const NOW = 1_733_835_370_000
 const MINUTE = 1_733_835_360_000
 
-/** A store whose rows are set by the test; counts how often it is read. */
+/** A store whose counts are set by the test; counts how often it is read. */
 function readings() {
   const store = {
-    rows: [] as RecentCount[],
+    counts: [] as MinuteCounts[],
     reads: 0,
-    since: 0,
-    isAway: false,
-    async recent(_: string, since: number) {
+    minutes: undefined as Minutes | undefined,
+    failure: undefined as Error | undefined,
+    async recent(_: string, minutes: Minutes) {
       store.reads += 1
-      store.since = since
-      if (store.isAway) throw new AppError('store_unavailable', 'away')
-      return store.rows
+      store.minutes = minutes
+      if (store.failure !== undefined) throw store.failure
+      return store.counts
     },
   }
   return store
 }
 
-function openFeed(store: ReturnType<typeof readings>, streamsMax = 100): LiveFeed {
-  return new LiveFeed({ counts: store, clock: { now: () => NOW }, streamsMax, pollIntervalMs: 5 })
+function openFeed(counts: ReturnType<typeof readings>): LiveFeed {
+  return new LiveFeed({ counts, clock: { now: () => NOW }, streamsMax: 100, pollIntervalMs: 5 })
 }
 
-function reader(bannerId?: number): LiveReader & { readonly told: (readonly RecentCount[])[] } {
-  const told: (readonly RecentCount[])[] = []
-  return { bannerId, told, send: (rows) => void told.push(rows), end: () => void told.push([]) }
+/** Each banner's count, in the order of the ids. */
+function minuteOf(minute: number, counts: Readonly<Record<number, number>>): MinuteCounts {
+  return {
+    minute,
+    bannerId: Float64Array.from(Object.keys(counts), Number),
+    count: Float64Array.from(Object.values(counts)),
+  }
+}
+
+interface TestReader extends LiveReader {
+  readonly told: (readonly MinuteCounts[])[]
+  isBusy: boolean
+}
+
+function reader(bannerId?: number): TestReader {
+  const told: (readonly MinuteCounts[])[] = []
+  return {
+    bannerId,
+    isBusy: false,
+    told,
+    send: (changes) => void told.push(changes),
+    end: () => void told.push([]),
+  }
 }
 
 test('however many readers, one poll; and none without a reader', async () => {
@@ -43,7 +63,7 @@ test('however many readers, one poll; and none without a reader', async () => {
   for (const each of readers) feed.add(each)
   await pause(1)
   assert.equal(store.reads, 1)
-  assert.equal(store.since, MINUTE - 10 * 60_000)
+  assert.equal(store.minutes?.from, MINUTE - 10 * 60_000)
   for (const each of readers) feed.remove(each)
   await pause(30)
   const reads = store.reads
@@ -54,21 +74,61 @@ test('however many readers, one poll; and none without a reader', async () => {
 test('only what changed is told, and who comes later gets everything first', async () => {
   const store = readings()
   using feed = openFeed(store)
-  const row = (bannerId: number, count: number): RecentCount => ({
-    bannerId,
-    minute: MINUTE,
-    count,
-  })
-  store.rows = [row(1, 1), row(2, 5)]
+  const before = minuteOf(MINUTE - 60_000, { 2: 9, 5: 1 })
+  store.counts = [before, minuteOf(MINUTE, { 1: 1, 2: 5 })]
   const [first, second] = [reader(), reader(2)]
   feed.add(first)
   while (first.told.length === 0) await pause(1)
-  store.rows = [row(1, 2), row(2, 5)]
+  // A banner is new before, between and after those that are known; one is gone.
+  store.counts = [before, minuteOf(MINUTE, { 0: 1, 1: 2, 2: 5, 3: 4 })]
   while (first.told.length === 1) await pause(1)
   feed.add(second)
   while (second.told.length === 0) await pause(1)
-  assert.deepEqual(first.told, [[row(1, 1), row(2, 5)], [row(1, 2)]])
-  assert.deepEqual(second.told, [[row(2, 5)]])
+  store.counts = [minuteOf(MINUTE, { 0: 1, 2: 6, 3: 4 }), minuteOf(MINUTE + 60_000, { 2: 1 })]
+  while (second.told.length === 1) await pause(1)
+  assert.deepEqual(first.told, [
+    [before, minuteOf(MINUTE, { 1: 1, 2: 5 })],
+    [minuteOf(MINUTE, { 0: 1, 1: 2, 3: 4 })],
+    [minuteOf(MINUTE, { 2: 6 }), minuteOf(MINUTE + 60_000, { 2: 1 })],
+  ])
+  assert.deepEqual(second.told, [
+    [minuteOf(MINUTE - 60_000, { 2: 9 }), minuteOf(MINUTE, { 2: 5 })],
+    [minuteOf(MINUTE, { 2: 6 }), minuteOf(MINUTE + 60_000, { 2: 1 })],
+  ])
+})
+
+test('readers who know the same are told the same object, so that it becomes text once', async () => {
+  const store = readings()
+  using feed = openFeed(store)
+  store.counts = [minuteOf(MINUTE, { 1: 1, 2: 5 })]
+  const [first, second] = [reader(), reader()]
+  feed.add(first)
+  feed.add(second)
+  while (first.told.length === 0) await pause(1)
+  store.counts = [minuteOf(MINUTE, { 1: 2, 2: 5 })]
+  while (first.told.length === 1) await pause(1)
+  assert.equal(first.told[0], second.told[0])
+  assert.equal(first.told[1], second.told[1])
+})
+
+test('a reader who is busy is told later, what has changed by then', async () => {
+  const store = readings()
+  using feed = openFeed(store)
+  store.counts = [minuteOf(MINUTE, { 1: 1, 2: 5 })]
+  const [busy, other] = [reader(), reader()]
+  feed.add(busy)
+  feed.add(other)
+  while (busy.told.length === 0) await pause(1)
+  busy.isBusy = true
+  for (const count of [2, 3]) {
+    store.counts = [minuteOf(MINUTE, { 1: count, 2: 5 })]
+    while (other.told.length < count) await pause(1)
+  }
+  assert.equal(busy.told.length, 1)
+  busy.isBusy = false
+  while (busy.told.length === 1) await pause(1)
+  assert.deepEqual(busy.told[1], [minuteOf(MINUTE, { 1: 3 })])
+  assert.equal(other.told.length, 3)
 })
 
 test('a store that is away ends no stream: the next poll has what was missed', async () => {
@@ -77,12 +137,12 @@ test('a store that is away ends no stream: the next poll has what was missed', a
   const only = reader()
   feed.add(only)
   while (only.told.length === 0) await pause(1)
-  store.isAway = true
+  store.failure = new AppError('store_unavailable', 'away')
   await pause(30)
-  store.rows = [{ bannerId: 1, minute: MINUTE, count: 3 }]
-  store.isAway = false
+  store.counts = [minuteOf(MINUTE, { 1: 3 })]
+  store.failure = undefined
   while (only.told.length === 1) await pause(1)
-  assert.deepEqual(only.told[1], store.rows)
+  assert.deepEqual(only.told[1], store.counts)
 })
 
 test('the end of the feed ends every stream, and takes no more', () => {

@@ -33,10 +33,19 @@ export class PostgresClock implements HeldClock {
     connections: Pick<Connections, 'query'>,
     statement: Statement,
   ): Promise<Row | undefined> {
-    const sentAt = performance.now()
-    const [row] = await connections.query(statement)
-    if (row !== undefined) this.observe(Number(row['instant']), sentAt)
+    const [row] = await this.askAll(connections, statement)
     return row
+  }
+
+  async askAll(
+    connections: Pick<Connections, 'query'>,
+    statement: Statement,
+  ): Promise<readonly Row[]> {
+    const sentAt = performance.now()
+    const rows = await connections.query(statement)
+    const [row] = rows
+    if (row !== undefined) this.observe(Number(row['instant']), sentAt)
+    return rows
   }
 
   /**

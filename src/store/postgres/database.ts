@@ -10,7 +10,7 @@ import {
   type BannerPage,
   type BannerStore,
 } from '../../registry/banner-store.ts'
-import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
+import type { Aggregate, CountStore, MinuteCounts, Minutes, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import { slicesKept } from '../kept-minutes.ts'
 import { checkSchema, type Migration } from '../schema.ts'
@@ -369,8 +369,8 @@ export class PostgresDatabase
     return Number(row?.['bytes'])
   }
 
-  async recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
-    return recentOf(await this.#clock.ask(this.#reads, readRecent(tally, since)))
+  async recent(tally: Tally, minutes: Minutes): Promise<readonly MinuteCounts[]> {
+    return (await this.#clock.askAll(this.#reads, readRecent(tally, minutes))).map(recentOf)
   }
 
   async purgeKeys(retentionMs: number, limit: number): Promise<number> {

@@ -1,6 +1,13 @@
 import type { Tally } from '../../click.ts'
 import { MINUTE_MS } from '../../minute.ts'
-import type { BannerTotal, RecentCount, Resolution, Series, Slice } from '../count-store.ts'
+import type {
+  BannerTotal,
+  MinuteCounts,
+  Minutes,
+  Resolution,
+  Series,
+  Slice,
+} from '../count-store.ts'
 import { addLatest } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
 import { DEAD_LETTERS_TOLD_MAX } from '../store-figures.ts'
@@ -211,36 +218,37 @@ export function totalsOf(row: Row | undefined): BannerTotal[] {
   return row?.['totals'] as BannerTotal[] // made by json_build_object above
 }
 
-/** All banners' counts from a minute on: `counts` as an array of [banner, minute, count]. */
-export function readRecent(tally: Tally, since: number): Statement {
+/** All banners' counts of a range: a row a minute, whose ids and counts are arrays of equal length. */
+export function readRecent(tally: Tally, { from, to }: Minutes): Statement {
   return {
     name: 'recent',
     text: `
       with parts as (
         select banner_id, hour * 60 + place - 1 as minute, count
         from minute_counts cross join lateral unnest(counts) with ordinality as each (count, place)
-        where hour >= $1 / 60 and hour * 60 + place > $1 and tally = $2 and count > 0
+        where hour >= $1 / 60 and hour <= ($2 - 1) / 60
+          and hour * 60 + place > $1 and hour * 60 + place <= $2 and tally = $3 and count > 0
         union all
-        select banner_id, minute, count from unmerged_deltas where minute >= $1 and tally = $2
+        select banner_id, minute, count from unmerged_deltas
+        where minute >= $1 and minute < $2 and tally = $3
       ), sums as (
         select minute, banner_id, sum(count) as count from parts group by minute, banner_id
       )
-      select shared_instant()::float8 as instant,
-        coalesce(
-          json_agg(json_build_array(banner_id, minute, count) order by minute, banner_id), '[]'
-        ) as counts
-      from sums`,
-    values: [since / MINUTE_MS, codeOf(tally)],
+      select shared_instant()::float8 as instant, minute::float8,
+        to_json(array_agg(banner_id order by banner_id)) as ids,
+        to_json(array_agg(count order by banner_id)) as counts
+      from sums group by minute order by minute`,
+    values: [from / MINUTE_MS, to / MINUTE_MS, codeOf(tally)],
   }
 }
 
-export function recentOf(row: Row | undefined): RecentCount[] {
-  const counts = row?.['counts'] as [number, number, number][] // made by json_build_array above
-  return counts.map(([bannerId, minute, count]) => ({
-    bannerId,
-    minute: minute * MINUTE_MS,
-    count,
-  }))
+export function recentOf(row: Row): MinuteCounts {
+  return {
+    minute: Number(row['minute']) * MINUTE_MS,
+    // Both made by to_json above.
+    bannerId: Float64Array.from(row['ids'] as number[]),
+    count: Float64Array.from(row['counts'] as number[]),
+  }
 }
 
 /** `unmerged_batches` and `dead_letters`, with the instants of a read. */

@@ -9,7 +9,7 @@ import {
   type BannerPage,
   type BannerStore,
 } from '../../registry/banner-store.ts'
-import type { Aggregate, CountStore, RecentCount, Slice } from '../count-store.ts'
+import type { Aggregate, CountStore, MinuteCounts, Minutes, Slice } from '../count-store.ts'
 import type { ImportedCount, ImportOutcome, ImportStore } from '../import-store.ts'
 import type { FiguresStore, StoreFigures } from '../store-figures.ts'
 import { talliedOf, type TalliedObserver } from '../tallied.ts'
@@ -97,8 +97,8 @@ export class SqliteDatabase
     return { ...(await this.#read('totals', { tally, slices })), completeUntil }
   }
 
-  recent(tally: Tally, since: number): Promise<readonly RecentCount[]> {
-    return this.#read('recent', { tally, since })
+  recent(tally: Tally, minutes: Minutes): Promise<readonly MinuteCounts[]> {
+    return this.#read('recent', { tally, minutes })
   }
 
   /** Asks the writer, too: while it waits for the disk nothing is complete beyond this instant. */

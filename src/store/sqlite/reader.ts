@@ -12,6 +12,7 @@ import {
   readSeries,
   readTotals,
   snapshot,
+  type RecentCall,
   type SeriesCall,
 } from './reads.ts'
 import { serveCalls } from './thread.ts'
@@ -30,7 +31,7 @@ function readerCalls(database: DatabaseSync) {
   return {
     series: (call: SeriesCall) => readSeries(database, call),
     totals: (call: { tally: Tally; slices: readonly Slice[] }) => readTotals(database, call),
-    recent: (call: { tally: Tally; since: number }) => readRecent(database, call),
+    recent: (call: RecentCall) => readRecent(database, call),
     bannerChanges: (since: number) => snapshot(database, () => readBannerChanges(database, since)),
     findBanner: (id: number) => findBanner(database, id),
     findBanners: (ids: readonly number[]) => findBanners(database, ids),

@@ -2,9 +2,17 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite'
 import type { Tally } from '../../click.ts'
 import { MINUTE_MS } from '../../minute.ts'
-import type { BannerTotal, Delta, RecentCount, Resolution, Series, Slice } from '../count-store.ts'
+import type {
+  BannerTotal,
+  Delta,
+  MinuteCounts,
+  Minutes,
+  Resolution,
+  Series,
+  Slice,
+} from '../count-store.ts'
 import { slicesKept } from '../kept-minutes.ts'
-import { addLatest } from '../latest.ts'
+import { addLatest, addSums } from '../latest.ts'
 import { codeOf, TABLES } from '../rows.ts'
 import { transaction } from './connection.ts'
 import { blobOf, unpackDeltas } from './packed.ts'
@@ -24,6 +32,11 @@ export interface SeriesCall {
   readonly bannerIds: readonly number[]
   readonly tally: Tally
   readonly slices: readonly Slice[]
+}
+
+export interface RecentCall {
+  readonly tally: Tally
+  readonly minutes: Minutes
 }
 
 /** Rows, and the instant from which on minutes are kept, from one snapshot. */
@@ -162,27 +175,50 @@ function mergedTotals(
   return totalOf
 }
 
-/** All banners' rows of the minutes from `since` on. */
+/** All banners' counts of each minute of a range. As JSON, for the reason that `readMerged` has. */
 export function readRecent(
   database: DatabaseSync,
-  { tally, since }: { tally: Tally; since: number },
-): RecentCount[] {
-  const counts = new Map<string, RecentCount>()
-  const add = ({ bannerId, minute, count }: RecentCount): void => {
-    const slot = `${bannerId} ${minute}`
-    counts.set(slot, { bannerId, minute, count: count + (counts.get(slot)?.count ?? 0) })
-  }
-  snapshot(database, () => {
+  { tally, minutes: { from, to } }: RecentCall,
+): MinuteCounts[] {
+  return snapshot(database, () => {
+    const counts = new Map<number, MinuteCounts>()
     const rows = database
-      .prepare('select banner_id, minute, count from minute_counts where minute >= ? and tally = ?')
-      .iterate(since / MINUTE_MS, codeOf(tally))
+      .prepare(
+        `select minute, json_group_array(banner_id) as ids, json_group_array(count) as counts from (
+           select minute, banner_id, count from minute_counts
+           where minute >= ? and minute < ? and tally = ? order by minute, banner_id)
+         group by minute`,
+      )
+      .iterate(from / MINUTE_MS, to / MINUTE_MS, codeOf(tally))
     for (const row of rows) {
       const minute = Number(row['minute']) * MINUTE_MS
-      add({ bannerId: Number(row['banner_id']), minute, count: Number(row['count']) })
+      const bannerId = Float64Array.from(numbersOf(row['ids']))
+      counts.set(minute, { minute, bannerId, count: Float64Array.from(numbersOf(row['counts'])) })
     }
-    for (const delta of unmergedOf(database, tally)) if (delta.minute >= since) add(delta)
+    for (const [minute, sums] of unmergedSums(database, tally, { from, to })) {
+      const { bannerId: at, count } = counts.get(minute) ?? NO_COUNTS
+      const all = addSums({ at, count }, sums)
+      counts.set(minute, { minute, bannerId: all.at, count: all.count })
+    }
+    return [...counts.values()].toSorted((a, b) => a.minute - b.minute)
   })
-  return [...counts.values()].toSorted((a, b) => a.minute - b.minute || a.bannerId - b.bannerId)
+}
+
+const NO_COUNTS = { bannerId: new Float64Array(), count: new Float64Array() }
+
+/** What is not merged of each minute in a range, by banner. */
+function unmergedSums(
+  database: DatabaseSync,
+  tally: Tally,
+  { from, to }: Minutes,
+): Map<number, Map<number, number>> {
+  const sumsOf = new Map<number, Map<number, number>>()
+  for (const { minute, bannerId, count } of unmergedOf(database, tally)) {
+    if (minute < from || minute >= to) continue
+    const sums = sumsOf.get(minute) ?? new Map<number, number>()
+    sumsOf.set(minute, sums.set(bannerId, (sums.get(bannerId) ?? 0) + count))
+  }
+  return sumsOf
 }
 
 export function countUnmerged(database: DatabaseSync): number {
