@@ -6,8 +6,6 @@ import type { CountStore, MinuteCounts } from '../store/count-store.ts'
 /** Every stream gets the rows of the current minute and of so many before it. */
 const MINUTES_BACK = 10
 const POLL_INTERVAL_MS = 1_000
-/** No click is later. */
-const END_OF_TIME = Date.UTC(2101, 0)
 
 export interface LiveOptions {
   readonly counts: Pick<CountStore, 'recent'>
@@ -82,11 +80,15 @@ export class LiveFeed implements Disposable {
     if (minutes !== undefined) this.#tell(minutes)
   }
 
-  /** The window; undefined: the store is away. */
+  /**
+   * The window; undefined: the store is away. It ends with the current minute, as records may carry
+   * instants to come. A click of a process whose clock is ahead is told when the minute begins here.
+   */
   #read(): Promise<readonly MinuteCounts[] | undefined> {
     const { counts, clock } = this.#options
-    const from = floorTo(clock.now(), MINUTE_MS) - MINUTES_BACK * MINUTE_MS
-    return counts.recent('click', { from, to: END_OF_TIME }).catch(() => undefined)
+    const current = floorTo(clock.now(), MINUTE_MS)
+    const window = { from: current - MINUTES_BACK * MINUTE_MS, to: current + MINUTE_MS }
+    return counts.recent('click', window).catch(() => undefined)
   }
 
   /** Most readers know the same: what changed since is found once, and its text is made once. */

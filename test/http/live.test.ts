@@ -8,6 +8,7 @@ import { getLive } from '../../src/query/live-handlers.ts'
 import { LiveFeed } from '../../src/query/live.ts'
 import type { MinuteCounts } from '../../src/store/count-store.ts'
 import { inEachShape, jsonOf, type TestApp } from '../support/app.ts'
+import { insertPast } from '../support/past.ts'
 
 const LOADED = { checkLoaded: () => {} }
 
@@ -131,6 +132,21 @@ inEachShape((start) => {
     assert.equal(head.status, 200)
     assert.match(head.headers.get('content-type') ?? '', /^text\/event-stream/)
     assert.equal(await head.text(), '')
+  })
+
+  test('minutes to come are not shown: a record may carry any instant', async () => {
+    const current = Math.floor(Date.now() / 60_000)
+    const later = (minutes: number) => new Date((current + minutes) * 60_000).toISOString()
+    await insertPast(app, [
+      [9, later(5), 7],
+      [9, later(60), 7],
+      [9, '2099-12-31T23:59:00Z', 7],
+    ])
+    await click(8)
+    await app.counted()
+    await using all = await follow(app.origin)
+    await until(() => sumOf(all.events, 8) === 1)
+    assert.equal(sumOf(all.events, 9), 0)
   })
 
   test('a stop ends all streams at once', async () => {
