@@ -42,7 +42,10 @@ export function getLive(parts: LiveParts) {
   const textOf = sharedTexts()
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const bannerId = await checkedBanner(parts, request)
-    if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
+    if (request.method === 'HEAD') {
+      parts.live.checkRoom()
+      return reply.headers(STREAM_HEADERS).send()
+    }
     stream(parts, bannerId, reply, textOf)
     return reply
   }

@@ -49,12 +49,17 @@ export class LiveFeed implements Disposable {
   }
 
   /** Throws `too_many_streams`, and `store_unavailable` while nothing is known of the time. */
-  add(reader: LiveReader): void {
+  checkRoom(): void {
     this.#options.clock.now()
     if (this.#isEnded || this.#readers.size >= this.#options.streamsMax) {
       const detail = `There are ${this.#readers.size} streams already; more are not served.`
       throw new AppError('too_many_streams', detail)
     }
+  }
+
+  /** Throws what `checkRoom` throws. */
+  add(reader: LiveReader): void {
+    this.checkRoom()
     this.#readers.set(reader, undefined)
     void this.#poll()
   }

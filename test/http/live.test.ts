@@ -110,6 +110,9 @@ inEachShape((start) => {
       assert.equal(refused.status, 503)
       assert.equal(refused.headers.get('retry-after'), '10')
       assert.equal((await jsonOf(refused))['code'], 'too_many_streams')
+      const head = await fetch(`${app.origin}/live`, { method: 'HEAD' })
+      assert.equal(head.status, 503)
+      assert.equal(head.headers.get('retry-after'), '10')
     }
     await until(async () => (await streams(app.origin)) === 2)
     await using fourth = await follow(app.origin)
@@ -132,6 +135,7 @@ inEachShape((start) => {
     assert.equal(head.status, 200)
     assert.match(head.headers.get('content-type') ?? '', /^text\/event-stream/)
     assert.equal(await head.text(), '')
+    await until(async () => (await streams(app.origin)) === 0)
   })
 
   test('minutes to come are not shown: a record may carry any instant', async () => {
