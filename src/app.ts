@@ -58,7 +58,7 @@ export async function startApp(
   const parts = await openParts(config, logger, fail, building, times)
   const { store, registry, metrics, log } = parts
   const { tokens, ackTimeoutMs } = config
-  const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax })
+  const live = new LiveFeed({ counts: store, clock: store.clock, streamsMax: config.liveMax, fail })
   metrics.read.streams = () => live.streams
   const server = building.use(
     await listen({

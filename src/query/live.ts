@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { AppError } from '../errors.ts'
+import { AppError, isUnavailable } from '../errors.ts'
 import { floorTo, MINUTE_MS } from '../minute.ts'
 import type { CountStore, MinuteCounts } from '../store/count-store.ts'
 
@@ -12,6 +12,8 @@ export interface LiveOptions {
   readonly clock: Clock
   /** How many streams there may be at once. */
   readonly streamsMax: number
+  /** Told when the store cannot be trusted any further. */
+  readonly fail: (cause: unknown) => void
   /** For tests. */
   readonly pollIntervalMs?: number
 }
@@ -89,11 +91,17 @@ export class LiveFeed implements Disposable {
    * The window; undefined: the store is away. It ends with the current minute, as records may carry
    * instants to come. A click of a process whose clock is ahead is told when the minute begins here.
    */
-  #read(): Promise<readonly MinuteCounts[] | undefined> {
-    const { counts, clock } = this.#options
-    const current = floorTo(clock.now(), MINUTE_MS)
-    const window = { from: current - MINUTES_BACK * MINUTE_MS, to: current + MINUTE_MS }
-    return counts.recent('click', window).catch(() => undefined)
+  async #read(): Promise<readonly MinuteCounts[] | undefined> {
+    const { counts, clock, fail } = this.#options
+    try {
+      const current = floorTo(clock.now(), MINUTE_MS)
+      const window = { from: current - MINUTES_BACK * MINUTE_MS, to: current + MINUTE_MS }
+      return await counts.recent('click', window)
+    } catch (error) {
+      // A store that is closed behind the feed fails what it was asked.
+      if (!isUnavailable(error) && !this.#isEnded) fail(error)
+      return undefined
+    }
   }
 
   /** Most readers know the same: what changed since is found once, and its text is made once. */

@@ -177,6 +177,7 @@ test('a reader that leaves while its banner is looked up is not kept', async () 
     counts: { recent: async () => [] },
     clock: { now: () => 0 },
     streamsMax: 1,
+    fail: assert.ifError,
   })
   const server = fastify()
   const looking = Promise.withResolvers<void>()
@@ -206,6 +207,7 @@ test('while nothing changes a comment keeps the connection open', async () => {
     counts: { recent: async () => [] },
     clock: { now: () => 0 },
     streamsMax: 1,
+    fail: assert.ifError,
   })
   const server = fastify()
   server.get(
@@ -243,6 +245,7 @@ async function serveLive(recent: () => Promise<MinuteCounts[]>, stalledMs?: numb
     counts: { recent },
     clock: { now: () => 0 },
     streamsMax: 9,
+    fail: assert.ifError,
     pollIntervalMs: 5,
   })
   const server = fastify()

@@ -25,8 +25,12 @@ function readings() {
   return store
 }
 
-function openFeed(counts: ReturnType<typeof readings>): LiveFeed {
-  return new LiveFeed({ counts, clock: { now: () => NOW }, streamsMax: 100, pollIntervalMs: 5 })
+function openFeed(
+  counts: ReturnType<typeof readings>,
+  fail: (cause: unknown) => void = assert.ifError,
+): LiveFeed {
+  const clock = { now: () => NOW }
+  return new LiveFeed({ counts, clock, streamsMax: 100, fail, pollIntervalMs: 5 })
 }
 
 /** Each banner's count, in the order of the ids. */
@@ -143,6 +147,22 @@ test('a store that is away ends no stream: the next poll has what was missed', a
   store.failure = undefined
   while (only.told.length === 1) await pause(1)
   assert.deepEqual(only.told[1], store.counts)
+})
+
+test('any other failure of the store is told, unless the feed has ended', async () => {
+  for (const isEnded of [false, true]) {
+    const store = readings()
+    const { promise: answered, reject } = Promise.withResolvers<MinuteCounts[]>()
+    store.recent = () => answered
+    const failures: unknown[] = []
+    using feed = openFeed(store, (cause) => failures.push(cause))
+    feed.add(reader())
+    if (isEnded) feed[Symbol.dispose]()
+    const mistake = new TypeError('a mistake of ours')
+    reject(mistake)
+    await pause(1)
+    assert.deepEqual(failures, isEnded ? [] : [mistake])
+  }
 })
 
 test('the end of the feed ends every stream, and takes no more', () => {
