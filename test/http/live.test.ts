@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fastify } from 'fastify'
-import { getLive } from '../../src/query/live-handlers.ts'
+import { getLive, type LiveParts } from '../../src/query/live-handlers.ts'
 import { LiveFeed } from '../../src/query/live.ts'
 import type { MinuteCounts } from '../../src/store/count-store.ts'
 import { inEachShape, jsonOf, type TestApp } from '../support/app.ts'
@@ -131,6 +131,7 @@ inEachShape((start) => {
       assert.equal(answer.status, status, query)
       assert.equal((await jsonOf(answer))['code'], code, query)
     }
+    await until(async () => (await streams(app.origin)) === 0)
     const head = await fetch(`${app.origin}/live`, { method: 'HEAD' })
     assert.equal(head.status, 200)
     assert.match(head.headers.get('content-type') ?? '', /^text\/event-stream/)
@@ -240,7 +241,10 @@ function minuteOf(banners: number, clicks: number): MinuteCounts {
 }
 
 /** `/live` alone, of a store whose every answer comes from `recent`. */
-async function serveLive(recent: () => Promise<MinuteCounts[]>, stalledMs?: number) {
+async function serveLive(
+  recent: () => Promise<MinuteCounts[]>,
+  times: Pick<LiveParts, 'stalledMs' | 'commentIntervalMs'> = {},
+) {
   const live = new LiveFeed({
     counts: { recent },
     clock: { now: () => 0 },
@@ -266,7 +270,7 @@ async function serveLive(recent: () => Promise<MinuteCounts[]>, stalledMs?: numb
   })
   const banners = { find: async () => undefined }
   const parts = { live, banners, registry: LOADED, commentIntervalMs: 5 }
-  server.get('/live', getLive({ ...parts, ...(stalledMs !== undefined && { stalledMs }) }))
+  server.get('/live', getLive({ ...parts, ...times }))
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     live,
@@ -287,17 +291,18 @@ async function serveLive(recent: () => Promise<MinuteCounts[]>, stalledMs?: numb
   }
 }
 
+/** More than the buffers of the system take. */
+const LARGE = minuteOf(200_000, 1)
+
 test('a reader that takes nothing any more is cut', async () => {
-  let reads = 0
-  await using served = await serveLive(async () => [minuteOf(2_000, (reads += 1))], 50)
+  await using served = await serveLive(async () => [LARGE], { stalledMs: 50 })
   using _ = served.stall()
   await until(() => served.live.streams === 1)
   await until(() => served.live.streams === 0)
 })
 
 test('a reader may take its time for an event, which can be large', async () => {
-  // More than the buffers of the system take.
-  await using served = await serveLive(async () => [minuteOf(200_000, 1)])
+  await using served = await serveLive(async () => [LARGE])
   using _ = served.stall()
   await until(() => served.live.streams === 1)
   await pause(500) // a hundred comments would be due
