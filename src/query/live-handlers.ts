@@ -57,7 +57,10 @@ function stream(
   reply: FastifyReply,
   textOf: (changes: readonly MinuteCounts[]) => Iterable<Buffer>,
 ): void {
-  const { raw } = reply
+  const { raw, request } = reply
+  const { socket } = request.raw
+  // The server answers whoever has ended its side, but nothing else tells that a reader has left.
+  if (socket.readableEnded) raw.destroy()
   if (raw.destroyed) return // it left while its banner was looked up, and will not close again
   let isBusy = false
   const write = (text: Iterable<Buffer>): void => {
@@ -79,6 +82,7 @@ function stream(
   const comments = setInterval(() => {
     if (!isBusy) write([COMMENT])
   }, commentIntervalMs)
+  socket.once('end', () => raw.destroy())
   raw.on('close', () => {
     clearInterval(comments)
     live.remove(reader)

@@ -274,6 +274,7 @@ async function serveLive(
   const origin = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     live,
+    server: server.server,
     origin,
     /** For each reader, the turns of the event loop in which something was written. */
     turnsOfWrites,
@@ -298,6 +299,20 @@ test('a reader that takes nothing any more is cut', async () => {
   await using served = await serveLive(async () => [LARGE], { stalledMs: 50 })
   using _ = served.stall()
   await until(() => served.live.streams === 1)
+  await until(() => served.live.streams === 0)
+})
+
+test('a reader that has ended its connection is forgotten before anything is written to it', async () => {
+  await using served = await serveLive(async () => [minuteOf(1, 1)], {
+    commentIntervalMs: 3_600_000,
+  })
+  // As the service has it: what a caller has sent is answered though it has ended its side.
+  Object.assign(served.server, { httpAllowHalfOpen: true })
+  const socket = connect(Number(new URL(served.origin).port), '127.0.0.1')
+  socket.write('GET /live HTTP/1.1\r\nHost: x\r\n\r\n')
+  await once(socket, 'data')
+  assert.equal(served.live.streams, 1)
+  socket.end()
   await until(() => served.live.streams === 0)
 })
 
