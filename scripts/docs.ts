@@ -41,7 +41,8 @@ user \`postgres\`, and a database that is called like the user. Special characte
 | \`sslrootcert\` | The path of a PEM file with the certificates of those who sign that of the server. Without it: those that Node.js knows |
 | \`sslcert\`, \`sslkey\` | The paths of PEM files with the certificate by which the server knows this service, and its private key |
 
-Any other parameter is refused, as it would have no effect. Nor have the variables \`PG*\` of the environment,
+\`application_name\`, \`client_encoding\`, \`connect_timeout\` and \`target_session_attrs\`, which hosted databases put into
+their URLs, change nothing. Any other parameter is refused, as it would have no effect. Nor have the variables \`PG*\` of the environment,
 such as \`PGPASSWORD\`.
 `
 

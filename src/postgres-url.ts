@@ -31,6 +31,8 @@ export interface PostgresConnection {
 const RULE =
   'must be postgresql://user:password@host:port/database, with special characters percent-encoded'
 const PARAMETERS = ['host', 'port', 'ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']
+/** Those that hosted databases put into their URLs, and that the service has settings of its own for. */
+const IGNORED = ['application_name', 'client_encoding', 'connect_timeout', 'target_session_attrs']
 /** libpq has weaker ones among them; less than what is asked for is not given. */
 const VERIFIED = ['prefer', 'require', 'verify-ca', 'verify-full'] as const
 const port = integer(1, 65_535)
@@ -60,6 +62,7 @@ export function postgresUrl(value: string): PostgresConnection {
 
 function parametersOf(given: URLSearchParams): Take {
   for (const name of given.keys()) {
+    if (IGNORED.includes(name)) continue
     if (!PARAMETERS.includes(name)) {
       throw new RangeError(`has a parameter that is none of ${PARAMETERS.join(', ')}`)
     }

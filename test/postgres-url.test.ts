@@ -30,6 +30,10 @@ test('a URL names host, port, user, password and database, and what it leaves ou
     ['postgresql://%2Frun%2Fpg/a', ['/run/pg', 5_432, 'postgres', undefined, 'a']],
     ['postgresql:///a?host=/run/pg&port=6432', ['/run/pg', 6_432, 'postgres', undefined, 'a']],
     ['postgresql://elsewhere:1/a?host=db&port=2', ['db', 2, 'postgres', undefined, 'a']],
+    [
+      'postgresql://db/a?application_name=x&connect_timeout=5&target_session_attrs=read-write',
+      ['db', 5_432, 'postgres', undefined, 'a'],
+    ],
     ['  postgresql://db/clicks \n', ['db', 5_432, 'postgres', undefined, 'clicks']],
   ] as const) {
     const { host, port, user, password, database, ssl } = postgresUrl(url)
