@@ -8,6 +8,7 @@ import { test } from 'node:test'
 const NOUNS = [
   'click',
   'banner',
+  'banner-fields',
   'fields',
   'minute',
   'instant',

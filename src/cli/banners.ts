@@ -1,5 +1,6 @@
 import { visitStore, type CommandStore } from '../open-store.ts'
-import { NEW_BANNER, type Banner, type NewBanner } from '../banner.ts'
+import { NEW_BANNER } from '../banner-fields.ts'
+import type { Banner, NewBanner } from '../banner.ts'
 import { AppError } from '../errors.ts'
 import { parseFields } from '../fields.ts'
 import { bannerBody } from '../registry/banner-handlers.ts'

@@ -1,7 +1,7 @@
 // The OpenAPI document, made of the table of routes and the table of errors.
 import { toJsonSchema, type ConversionConfig, type JsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
-import { BANNER_FIELDS } from '../banner.ts'
+import { BANNER_FIELDS } from '../banner-fields.ts'
 import { ERRORS, type ErrorCode, type ErrorKind } from '../errors.ts'
 import type { FieldsSchema } from '../fields.ts'
 import { problemType } from './problem.ts'

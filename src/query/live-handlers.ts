@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
-import { BANNER_FIELDS } from '../banner.ts'
+import { BANNER_FIELDS } from '../banner-fields.ts'
 import { parseFields } from '../fields.ts'
 import { queryOf } from '../http/route.ts'
 import { SECURITY_HEADERS } from '../http/security-headers.ts'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { BANNER_FIELDS } from '../banner.ts'
+import { BANNER_FIELDS } from '../banner-fields.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Operation } from '../http/route.ts'
 import { LIVE } from './live-handlers.ts'

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
-import { BANNER_CHANGE, BANNER_ID_MAX, NEW_BANNER, type Banner } from '../banner.ts'
+import { BANNER_CHANGE, NEW_BANNER } from '../banner-fields.ts'
+import { BANNER_ID_MAX, type Banner } from '../banner.ts'
 import { integer, oneOf, parseFields } from '../fields.ts'
 import { skipBody } from '../http/body.ts'
 import { readObject } from '../http/json.ts'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { BANNER_CHANGE, BANNER_FIELDS, NEW_BANNER } from '../banner.ts'
+import { BANNER_CHANGE, BANNER_FIELDS, NEW_BANNER } from '../banner-fields.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Operation } from '../http/route.ts'
 import { BANNER_PAGE } from './banner-handlers.ts'

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
-import { BANNER_FIELDS, NEW_BANNER, type BannerDraft } from '../banner.ts'
+import { BANNER_FIELDS, NEW_BANNER } from '../banner-fields.ts'
+import type { BannerDraft } from '../banner.ts'
 import { OperatorError } from '../errors.ts'
 import { checkFields } from '../fields.ts'
 
